@@ -1,0 +1,166 @@
+"""Lease, control, snapshots, heartbeats: how processes keep each other honest.
+
+The lease is pulled with a nonce and never pushed: a queued "you may trade" would be deadly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proto_schemas.base import Count, Flag, Message, MessageId, Name, Ns, Sequence, Text
+from proto_schemas.enums import Mode, ServiceState, SessionPhase
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequest(Message):
+    """May I send orders? The answer counts from the moment this request was sent."""
+
+    nonce: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Lease(Message):
+    """Permission for `ttl_ns` from the send time of the request with this nonce."""
+
+    nonce: Sequence
+    lease_epoch: Sequence
+    mode: Mode
+    ttl_ns: Ns
+
+
+@dataclass(frozen=True, slots=True)
+class Control(Message):
+    """The watchdog's standing order to all, repeated every second."""
+
+    control_epoch: Sequence
+    mode: Mode
+    phase: SessionPhase
+    reason: Text
+    flat: Flag
+    reconciled: Flag
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRequest(Message):
+    """A replica asks the owner of a stream for what it missed after (epoch, seq)."""
+
+    stream: Text
+    after_epoch: Sequence
+    after_seq: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Message):
+    """The stream's state up to (epoch, seq) as messages of that stream, each in its wire form.
+
+    `continues` True: these are exactly the missed messages. False: forget what you had, these are
+    the whole current state.
+    """
+
+    stream: Text
+    epoch: Sequence
+    seq: Sequence
+    continues: Flag
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Message):
+    """I am alive and this far: `progress` counts what the main loop has handled."""
+
+    service: Name
+    pid: Count
+    state: ServiceState
+    progress: Count
+    code_hash: Text
+    metrics_port: Count
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest(Message):
+    """The command line asks the monitor what it sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One service as the monitor sees it. `restarts` = starts since the run began, minus one."""
+
+    service: Name
+    pid: Count
+    state: ServiceState
+    restarts: Count
+    age_ns: Ns
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport(Message):
+    """Everything on one page: services, control, feed and money, each as plain fields."""
+
+    services: tuple[ServiceStatus, ...]
+    fields: dict[str, str | int | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Message):
+    """Internal: this process starts a new epoch. The first input of every epoch."""
+
+    install_id: MessageId
+    config_hash: Text
+    code_hash: Text
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired(Message):
+    """Internal: a timer that the core set has come due."""
+
+    name: Text
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus(Message):
+    """Internal: another process came up, went silent or changed its epoch."""
+
+    peer: Name
+    up: Flag
+    peer_epoch: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Blind(Message):
+    """Internal: a gap in a stream. Decide nothing that needs it until `Sighted`."""
+
+    stream: Text
+    producer: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Replace(Message):
+    """Internal: forget this stream's state; the messages up to `Sighted` are all of it."""
+
+    stream: Text
+    producer: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Sighted(Message):
+    """Internal: the stream is whole again."""
+
+    stream: Text
+    producer: Name
+
+
+@dataclass(frozen=True, slots=True)
+class RequestExpired(Message):
+    """Internal: a command of ours got no answer within its time to live."""
+
+    request_id: MessageId
+    kind: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered(Message):
+    """Internal: a one-shot message never left this process: the socket refused it whole."""
+
+    message_id: MessageId
+    kind: Text

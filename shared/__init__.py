@@ -1,0 +1,1 @@
+"""Library code that every compartment may use: kernel, journal, bus, runtime, markets, feeds, venue, brokers."""

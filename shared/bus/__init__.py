@@ -1,0 +1,1 @@
+"""How messages cross between processes: codec, gap detection, commands, replicas. All pure."""

@@ -1,0 +1,130 @@
+"""Bytes to messages and back. The only place where the wire format is known.
+
+A frame is `stream NUL msgpack([kind, version, producer, epoch, seq, sent_ns, stream_ns,
+correlation_id, cause, body])`; the stream stands first, in clear, because ZeroMQ subscribes by
+prefix. Every frame that enters a process is validated here by pydantic; what does not fit its kind's
+types and bounds raises `BadFrame` and touches nothing. Frames above `FRAME_MAX_BYTES` are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import msgpack
+from pydantic import TypeAdapter, ValidationError
+
+from proto_schemas.base import Envelope, Message
+from proto_schemas.registry import BY_KIND, BY_MODEL, TABLE, Row
+from shared.kernel.errors import Fault
+from shared.kernel.outputs import Event
+
+FRAME_MAX_BYTES = 1_000_000
+_ENVELOPE_FIELDS = 10
+
+
+class BadFrame(Fault):
+    """Bytes that are no valid message. Whose fault is not known: it came from outside."""
+
+    side = "peer"
+    exit_code = 65
+
+
+class _KindCodec:
+    """Encoder and validator of one kind, built once."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.names = tuple(f.name for f in fields(row.model))  # type: ignore[arg-type]
+        self._adapter: TypeAdapter[Message] = TypeAdapter(row.model)
+    def to_plain(self, message: Message) -> dict[str, Any]:
+        """Field names to values."""
+        return {name: getattr(message, name) for name in self.names}
+
+    def from_plain(self, body: Any) -> Message:
+        """Validate; extra fields are an error."""
+        if type(body) is not dict or not (body.keys() <= set(self.names)):
+            unknown = sorted(set(body) - set(self.names)) if type(body) is dict else type(body).__name__
+            raise BadFrame("FIELD_UNKNOWN", field=self.row.kind, value=unknown, fix="Send known fields.")
+        try:
+            return self._adapter.validate_python(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise BadFrame(
+                "FIELD_INVALID",
+                field=f"{self.row.kind}.{where}",
+                value=first.get("input"),
+                fix=first["msg"],
+            ) from None
+
+
+_CODECS: dict[str, _KindCodec] = {row.kind: _KindCodec(row) for row in TABLE}
+
+
+def _plain_nested(value: object) -> object:
+    """msgpack's hook for the dataclasses inside a message."""
+    return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
+
+
+_pack = msgpack.Packer(autoreset=True, default=_plain_nested).pack
+
+
+def stream_of(message: Message, fallback: str = "") -> str:
+    """The stream a published message belongs to: the table's template, filled in."""
+    template = BY_MODEL[type(message)].stream
+    if not template:
+        return fallback
+    if "{" not in template:
+        return template
+    return template.format(instrument=message.instrument)  # type: ignore[attr-defined]
+
+
+def encode(envelope: Envelope, body: Message) -> bytes:
+    """Return the frame. The message was valid when it was made, so it is not validated again."""
+    plain = _CODECS[envelope.kind].to_plain(body)
+    e = envelope
+    packed: bytes = _pack(
+        (
+            e.kind, e.version, e.producer, e.epoch, e.seq, e.sent_ns, e.stream_ns,
+            e.correlation_id, e.cause, plain,
+        )
+    )
+    return e.stream.encode() + b"\0" + packed
+
+
+def decode_header(frame: bytes) -> tuple[Envelope, Any]:
+    """Split a frame into envelope and unvalidated body."""
+    if len(frame) > FRAME_MAX_BYTES:
+        raise BadFrame("FRAME_TOO_LARGE", field="frame", value=len(frame), fix="Send less.")
+    stream, found, packed = frame.partition(b"\0")
+    if not found:
+        raise BadFrame("FRAME_SHAPE", field="frame", value=frame[:40], fix="stream NUL msgpack.")
+    try:
+        parts = msgpack.unpackb(packed)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise BadFrame("FRAME_SHAPE", field="msgpack", value=str(error), fix="Send msgpack.") from None
+    if type(parts) is not list or len(parts) != _ENVELOPE_FIELDS:
+        raise BadFrame("FRAME_SHAPE", field="envelope", value=type(parts).__name__, fix="10 fields.")
+    kind, version, producer, epoch, seq, sent_ns, stream_ns, correlation_id, cause, body = parts
+    texts = type(kind) is str and type(producer) is str
+    numbers = all(type(n) is int and 0 <= n < 2**63 for n in (version, epoch, seq, sent_ns, stream_ns))
+    optional = all(v is None or (type(v) is str and len(v) <= 200) for v in (correlation_id, cause))
+    if not (texts and numbers and optional):
+        raise BadFrame("ENVELOPE_INVALID", field="envelope", value=parts[:9], fix="See base.py.")
+    envelope = Envelope(
+        kind, version, producer, epoch, stream.decode("utf-8", "replace"), seq, sent_ns, stream_ns,
+        correlation_id, cause,
+    )
+    return envelope, body
+
+
+def decode(frame: bytes) -> Event:
+    """Validate a frame whole; raise `BadFrame` naming field and value if anything is off."""
+    envelope, plain = decode_header(frame)
+    row = BY_KIND.get(envelope.kind)
+    if row is None:
+        raise BadFrame("KIND_UNKNOWN", field="kind", value=envelope.kind, fix="See registry.py.")
+    if envelope.version != row.version:
+        raise BadFrame("VERSION_UNKNOWN", field=envelope.kind, value=envelope.version, fix="Update.")
+    return Event(envelope, _CODECS[envelope.kind].from_plain(plain))

@@ -1,0 +1,91 @@
+"""Commands that are answered exactly once, over links that lose, repeat and delay.
+
+The client keeps every command in its outbox and repeats the very same bytes on a timer until the
+answer comes or the time to live ends (Lazy Pirate). The server answers a repeat from its cache and
+does nothing twice. Both sides are bounded; a full outbox is an error of ours, never a silent drop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.kernel.check import check
+from shared.kernel.clock import MS
+
+OUTBOX_MAX = 20_000
+REPLY_CACHE_MAX = 20_000
+RESEND_FIRST_NS = 200 * MS
+RESEND_MAX_NS = 1_000 * MS
+
+
+@dataclass(slots=True)
+class Pending:
+    """One command without an answer yet."""
+
+    request_id: str
+    kind: str
+    to: str
+    frame: bytes
+    expires_ns: int | None
+    resend_at_ns: int
+    wait_ns: int = RESEND_FIRST_NS
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Commands in flight, oldest first."""
+
+    pending: dict[str, Pending] = field(default_factory=dict)
+
+    def add(self, item: Pending) -> None:
+        """Keep a command until it is answered."""
+        check(len(self.pending) < OUTBOX_MAX, "outbox is bounded", len(self.pending))
+        self.pending[item.request_id] = item
+
+    def settle(self, request_id: str | None) -> Pending | None:
+        """An answer came: forget the command; None if we did not wait for it."""
+        return self.pending.pop(request_id, None) if request_id else None
+
+    def due(self, boot_ns: int) -> list[Pending]:
+        """Commands to repeat now; each waits twice as long next time, up to a second."""
+        due = [p for p in self.pending.values() if p.resend_at_ns <= boot_ns]
+        for item in due:
+            item.wait_ns = min(item.wait_ns * 2, RESEND_MAX_NS)
+            item.resend_at_ns = boot_ns + item.wait_ns
+        return due
+
+    def expired(self, boot_ns: int) -> Pending | None:
+        """The first command whose time to live is over, or None."""
+        for item in self.pending.values():
+            if item.expires_ns is not None and item.expires_ns <= boot_ns:
+                return item
+        return None
+
+    def next_due_ns(self) -> int | None:
+        """When something here has to be done next, boot clock."""
+        if not self.pending:
+            return None
+        return min(
+            min(p.resend_at_ns, p.expires_ns or p.resend_at_ns) for p in self.pending.values()
+        )
+
+
+@dataclass(slots=True)
+class ReplyCache:
+    """Answers given, by request id; None while a command is still being worked on."""
+
+    replies: dict[str, bytes | None] = field(default_factory=dict)
+
+    def seen(self, request_id: str) -> bool:
+        """True if this command was taken before, answered or not."""
+        return request_id in self.replies
+
+    def take(self, request_id: str) -> None:
+        """Note a new command; the oldest answer is forgotten beyond the bound."""
+        self.replies[request_id] = None
+        if len(self.replies) > REPLY_CACHE_MAX:
+            del self.replies[next(iter(self.replies))]
+
+    def answer(self, request_id: str, frame: bytes) -> None:
+        """Remember the answer for repeats."""
+        self.replies[request_id] = frame

@@ -1,0 +1,210 @@
+"""One feed: the good rows of one contract out of one file or a folder of files, in time order.
+
+Why lazy: a day of ticks is larger than it looks; one line at a time is enough, and a resume only
+needs a number of rows. Why bad rows do not stop it: real files have some; each is named and
+counted, and the caller decides how many are too many.
+Promises: every row read is in one count; time never goes back; the same files give the same rows.
+Limits: one row with a time far ahead makes all later ones BACKWARDS, which the counts show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.feeds.csv_trades import csv_trades_sections, is_csv_trades
+from shared.feeds.files import damaged, unknown_format
+from shared.feeds.lean_ticks import is_lean_ticks, lean_ticks_sections
+from shared.feeds.rows import (
+    BAD_ROW_TEXT_MAX_CHARS,
+    BadRow,
+    FeedCounts,
+    FeedRow,
+    ParsedRow,
+    RowError,
+    RowReason,
+    Section,
+)
+from shared.kernel.check import check
+from shared.kernel.errors import OperatorFault
+from shared.markets import Contract, PriceError
+
+BAD_ROWS_KEPT_MAX = 1_000
+
+
+class PassedOver(NamedTuple):
+    """A file of the folder that is not read, and why."""
+
+    file: str
+    why: str
+
+
+class FeedFile(NamedTuple):
+    """A file of the feed with its lazy sections."""
+
+    path: Path
+    sections: list[Section]
+
+
+class Feed(Iterator[FeedRow]):
+    """Iterator of good rows; made by `open_feed`.
+
+    `counts` are the rows read so far, `bad_rows` the first 1,000 bad ones (`counts.rows_bad` goes
+    on), `passed_over` the files of the folder that are not read. Raises `OperatorFault` where a
+    file turns out to be damaged or ends without one good row.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        files: list[FeedFile],
+        passed_over: list[PassedOver],
+        on_bad_row: Callable[[BadRow], None] | None,
+    ) -> None:
+        self.contract = contract
+        self.files = tuple(file.path for file in files)
+        self.passed_over = tuple(passed_over)
+        self.counts = FeedCounts()
+        self.bad_rows: list[BadRow] = []
+        self._on_bad_row = on_bad_row
+        self._last_ns = 0
+        self._rows = self._read(files)
+
+    def __iter__(self) -> Iterator[FeedRow]:
+        return self._rows
+
+    def __next__(self) -> FeedRow:
+        return next(self._rows)
+
+    def skip(self, rows: int) -> None:
+        """Read past the next good rows, to resume; bad rows on the way are told again.
+
+        Raises `OperatorFault` if the feed ends before: the files are not those of the first run.
+        """
+        check(rows >= 0, "skip goes forward", rows)
+        for _ in range(rows):
+            if next(self._rows, None) is None:
+                raise OperatorFault(
+                    "FEED_SHORTER_THAN_RESUME",
+                    field="start_after",
+                    value=f"{rows} rows to pass, {self.counts.rows_good} good rows in the feed",
+                    fix="Resume with the same files as before, or start a fresh run.",
+                )
+
+    def close(self) -> None:
+        """Close the open file; the feed then has no more rows."""
+        self._rows.close()
+
+    def _read(self, files: list[FeedFile]) -> Generator[FeedRow, None, None]:
+        for file in files:
+            good_before = self.counts.rows_good
+            for section in file.sections:
+                if section.parse is None:
+                    self._count_other(section)
+                else:
+                    yield from self._read_section(section, section.parse)
+            if self.counts.rows_good == good_before:
+                raise _no_rows(file.path, self.contract, f"no good row; so far {self.counts}")
+
+    def _count_other(self, section: Section) -> None:
+        rows = sum(1 for _ in section.lines)
+        self.counts.rows_in += rows
+        self.counts.rows_other += rows
+
+    def _read_section(
+        self, section: Section, parse: Callable[[str], ParsedRow]
+    ) -> Generator[FeedRow, None, None]:
+        counts = self.counts
+        for line, text in enumerate(section.lines, section.first_line):
+            counts.rows_in += 1
+            try:
+                exchange_ns, price_ticks, quantity_lots = parse(text)
+            except (RowError, PriceError) as error:
+                self._note_bad(section.place, line, RowReason(error.reason), text)
+                continue
+            if exchange_ns < self._last_ns:
+                self._note_bad(section.place, line, RowReason.BACKWARDS, text)
+                continue
+            self._last_ns = exchange_ns
+            counts.rows_good += 1
+            yield FeedRow(counts.rows_good, exchange_ns, price_ticks, quantity_lots)
+
+    def _note_bad(self, place: str, line: int, reason: RowReason, text: str) -> None:
+        self.counts.rows_bad += 1
+        row = BadRow(place, line, reason, text.rstrip("\n")[:BAD_ROW_TEXT_MAX_CHARS])
+        if len(self.bad_rows) < BAD_ROWS_KEPT_MAX:
+            self.bad_rows.append(row)
+        if self._on_bad_row is not None:
+            self._on_bad_row(row)
+
+
+def open_feed(
+    path: Path | str,
+    contract: Contract,
+    *,
+    start_after: int = 0,
+    on_bad_row: Callable[[BadRow], None] | None = None,
+) -> Feed:
+    """Open one file, or every recognised file of a folder in name order, as one feed.
+
+    `start_after` passes that many good rows first (the `row_number` of the last row consumed);
+    `on_bad_row` is called for each bad row when it is met. Raises `OperatorFault` for a missing
+    path, an unknown format, a damaged file, no file of the contract or too few rows to pass.
+    """
+    paths, passed_over = _candidates(Path(path))
+    files = [FeedFile(file, _sections(file, contract)) for file in paths]
+    of_contract = [file for file in files if file.sections]
+    if not of_contract:
+        seen = ", ".join(file.name for file in paths[:5])
+        raise _no_rows(Path(path), contract, f"only other instruments in {seen}")
+    passed_over += [
+        PassedOver(file.path.name, f"not of {contract.code}") for file in files if not file.sections
+    ]
+    feed = Feed(contract, of_contract, passed_over, on_bad_row)
+    feed.skip(start_after)
+    return feed
+
+
+def _candidates(path: Path) -> tuple[list[Path], list[PassedOver]]:
+    """Split what the path names into files of a known name and the rest."""
+    if not path.exists():
+        raise OperatorFault(
+            "FEED_PATH_MISSING", field="path", value=str(path), fix="Check the path's spelling."
+        )
+    if not path.is_dir():
+        if not _is_known(path):
+            raise unknown_format(path, f"file name {path.name!r}")
+        return [path], []
+    entries = _entries(path)
+    known = [entry for entry in entries if _is_known(entry)]
+    if not known:
+        raise unknown_format(path, f"a folder of {[entry.name for entry in entries[:5]]}")
+    unknown = [entry for entry in entries if not _is_known(entry)]
+    return known, [PassedOver(entry.name, "not a known format") for entry in unknown]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise damaged(folder, error) from error
+
+
+def _is_known(path: Path) -> bool:
+    return path.is_file() and (is_csv_trades(path.name) or is_lean_ticks(path.name))
+
+
+def _sections(path: Path, contract: Contract) -> list[Section]:
+    if is_lean_ticks(path.name):
+        return lean_ticks_sections(path, contract)
+    return csv_trades_sections(path, contract)
+
+
+def _no_rows(path: Path, contract: Contract, seen: str) -> OperatorFault:
+    return OperatorFault(
+        "FEED_NO_ROWS",
+        field=f"file {path}",
+        value=seen,
+        fix=f"Give data of {contract.code}, or ask for the contract that the file holds.",
+    )

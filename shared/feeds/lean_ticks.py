@@ -1,0 +1,102 @@
+"""LEAN trade ticks of futures: one `YYYYMMDD_trade.zip` per UTC day, one member per contract.
+
+Members are `YYYYMMDD_root_tick_trade_YYYYMM.csv` (newer: with `_YYYYMMDD`, the expiry, at the end).
+The YYYYMM is the contract month: 201312 is GCZ13. No header; columns: ms since midnight UTC, price,
+quantity, exchange, sale condition, suspicious flag. Quantity 0 is a valid trade.
+A row that its source marks as suspicious is a bad row: counted and named, never traded on.
+Limits: LEAN's minute bars have the same zip names; their members are refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from shared.feeds.csv_trades import price_reader
+from shared.feeds.files import unknown_format, zip_member_lines, zip_member_names
+from shared.feeds.rows import ParsedRow, RowError, RowReason, Section
+from shared.markets import NANOS_PER_SECOND, SECONDS_PER_DAY, Contract, Product
+
+_ZIP_NAME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})_trade\.zip")
+_MEMBER_NAME = re.compile(r"([0-9]{8})_([a-z0-9]+)_tick_trade_([0-9]{6})(_[0-9]{8})?\.csv")
+_NS_PER_MS = 1_000_000
+_MS_PER_DAY = SECONDS_PER_DAY * 1_000
+_QUANTITY_MAX_DIGITS = 9
+_EPOCH = date(1970, 1, 1)
+
+
+def is_lean_ticks(name: str) -> bool:
+    """Say whether a file name is one that this reader takes."""
+    return _ZIP_NAME.fullmatch(name) is not None
+
+
+def lean_ticks_sections(path: Path, contract: Contract) -> list[Section]:
+    """Return one lazy section per member, other instruments included, for they are counted.
+
+    Returns no section if no member is of the contract. Raises `OperatorFault` for a damaged zip,
+    a member of another kind or another day, or a zip name that is no date.
+    """
+    members = zip_member_names(path)
+    midnight_ns = _midnight_ns(path)
+    wanted = f"{contract.product.root.lower()}_{contract.year}{contract.month:02d}"
+    instruments = [_instrument(path, member) for member in members]
+    if wanted not in instruments:
+        return []
+    parse = _parser(contract.product, midnight_ns)
+    return [
+        Section(
+            f"{path}!{member}", zip_member_lines(path, member), 1,
+            parse if instrument == wanted else None,
+        )
+        for member, instrument in zip(members, instruments, strict=True)
+    ]  # fmt: skip
+
+
+def _instrument(path: Path, member: str) -> str:
+    """Return root and month of a member, such as `gc_201312`."""
+    parts = _MEMBER_NAME.fullmatch(member)
+    if parts is None or parts[1] != path.name[:8]:
+        raise unknown_format(path, f"member {member!r}")
+    return f"{parts[2]}_{parts[3]}"
+
+
+def _midnight_ns(path: Path) -> int:
+    """Return 00:00 UTC of the date in the zip's name, in ns."""
+    parts = _ZIP_NAME.fullmatch(path.name)
+    try:
+        day = date(*map(int, parts.groups())) if parts else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise unknown_format(path, f"file name {path.name!r} without a date")
+    return (day - _EPOCH).days * SECONDS_PER_DAY * NANOS_PER_SECOND
+
+
+def _parser(product: Product, midnight_ns: int) -> Callable[[str], ParsedRow]:
+    ticks_of = price_reader(product)
+
+    def parse(line: str) -> ParsedRow:
+        fields = line.rstrip("\n").split(",")
+        if len(fields) != 6 or fields[5] not in ("0", "1"):
+            raise RowError(RowReason.MALFORMED)
+        exchange_ns = midnight_ns + _ms_of_day(fields[0]) * _NS_PER_MS
+        row = exchange_ns, ticks_of(fields[1]), _lots(fields[2])
+        if fields[5] == "1":
+            raise RowError(RowReason.SUSPICIOUS)
+        return row
+
+    return parse
+
+
+def _ms_of_day(text: str) -> int:
+    if not text.isdecimal() or len(text) > 8 or int(text) >= _MS_PER_DAY:
+        raise RowError(RowReason.MALFORMED)
+    return int(text)
+
+
+def _lots(text: str) -> int:
+    if not text.isdecimal() or len(text) > _QUANTITY_MAX_DIGITS:
+        raise RowError(RowReason.MALFORMED)
+    return int(text)

@@ -1,0 +1,124 @@
+"""What a core may ask of its host, and what it is given: the whole vocabulary of the pure middle.
+
+A core returns a list of these; the host does them in order. After a `Barrier` nothing leaves the
+process until everything handled so far stands on disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from proto_schemas.base import Envelope, Message
+from shared.kernel.clock import Now
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One input: the message and the envelope it came in."""
+
+    envelope: Envelope
+    body: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Send to every subscriber of the kind's stream. `correlation_id` None: the input's."""
+
+    message: Message
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Send a command to a peer, repeated with the same id until answered.
+
+    `expires_ns` (boot clock): give up then, with a `RequestExpired` input; None: never give up.
+    """
+
+    to: str
+    message: Message
+    expires_ns: int | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer a command, now or later; `request` is the envelope that it came in."""
+
+    request: Envelope
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One shot to a peer that binds; never repeated. If it cannot leave: an `Undelivered` input."""
+
+    to: str
+    message: Message
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One shot from the binding side to a peer; dropped if the peer is away (it resumes by number)."""
+
+    to: str
+    message: Message
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Everything handled so far must be on disk before any later output leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """A `TimerFired(name)` input at or after `at_ns` of that clock; replaces one of the same name."""
+
+    name: str
+    at_ns: int
+    clock: Literal["boot", "stream"] = "boot"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget a timer, if it is set."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One structured log line: a fixed event name and plain fields."""
+
+    event: str
+    fields: dict[str, str | int | bool | None] = field(default_factory=dict)
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Stop the process now: its state or its input is impossible. Nothing later is sent."""
+
+    reason: str
+
+
+Output = Publish | Request | Reply | Send | Push | Barrier | SetTimer | CancelTimer | Log | Exit
+
+
+class Core(Protocol):
+    """A deterministic state machine: the same inputs give the same outputs, for ever."""
+
+    def handle(self, event: Event, now: Now) -> list[Output]:
+        """Take one input; return what to do. The only other inputs are the constructor's."""
+
+    def current(self, stream: str) -> list[Message]:
+        """The whole present state of a stream that this core publishes, as messages of it."""
+
+    def state_word(self) -> str:
+        """The `ServiceState` to show: STARTING, RECONCILING, READY, TRADING and so on."""
+
+    def state(self) -> object:
+        """The core's whole mutable state, for hashing and snapshots (dataclasses, dicts, ints)."""

@@ -1,0 +1,48 @@
+"""Futures facts: products, contracts, prices in ticks, New York time and trading days. Pure."""
+
+from shared.markets.contracts import Contract, parse_contract
+from shared.markets.instruments import (
+    MONTH_LETTERS,
+    NANOS_PER_UNIT,
+    PRODUCTS,
+    Product,
+    product_of,
+)
+from shared.markets.prices import (
+    PriceError,
+    PriceReason,
+    text_from_ticks,
+    ticks_from_nanos,
+    ticks_from_text,
+)
+from shared.markets.sessions import (
+    NANOS_PER_SECOND,
+    SECONDS_PER_DAY,
+    SESSION_OPEN_SECOND,
+    format_day,
+    new_york_day_and_second,
+    next_time_of_day_ns,
+    trading_day,
+)
+
+__all__ = [
+    "MONTH_LETTERS",
+    "NANOS_PER_SECOND",
+    "NANOS_PER_UNIT",
+    "PRODUCTS",
+    "SECONDS_PER_DAY",
+    "SESSION_OPEN_SECOND",
+    "Contract",
+    "PriceError",
+    "PriceReason",
+    "Product",
+    "format_day",
+    "new_york_day_and_second",
+    "next_time_of_day_ns",
+    "parse_contract",
+    "product_of",
+    "text_from_ticks",
+    "ticks_from_nanos",
+    "ticks_from_text",
+    "trading_day",
+]

@@ -1,0 +1,420 @@
+"""The pure half of a process: a core, plus what every core needs around it.
+
+Theory of operation. `step(event, now)` takes one decoded input, drops repeats, turns gaps into
+`Blind`, answers repeated commands from the cache, lets the core handle the rest, and turns the
+core's outputs into effects: frames to send, a sync to wait for, log lines. It does no I/O and reads
+no clock, so the real host and the lab's scheduler run the very same code, and a restart is nothing
+but the journal's inputs stepped again with the effects thrown away.
+
+What must be rebuilt exactly by such a replay (sequence numbers of commands and streams, outbox, reply
+cache, replicas, timers) changes only with journaled inputs. What is not journaled (snapshot and
+status requests, heartbeats) touches none of it and answers in a stream of its own (`aux.*`).
+
+An epoch is one life of the process. `Started` opens it: sequences begin at 1, timers are forgotten
+(the core sets them again), replicas ask for what they missed, unanswered commands are repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from proto_schemas.base import Envelope, Message
+from proto_schemas.control import (
+    Heartbeat,
+    PeerStatus,
+    RequestExpired,
+    Snapshot,
+    SnapshotRequest,
+    Started,
+    TimerFired,
+    Undelivered,
+)
+from proto_schemas.enums import ServiceState
+from proto_schemas.registry import ANY, BY_MODEL, Row
+from shared.bus.codec import BadFrame, encode, stream_of
+from shared.bus.commands import Outbox, Pending, ReplyCache
+from shared.bus.peers import Peers
+from shared.bus.replica import Replica, StreamLog
+from shared.kernel.clock import Now
+from shared.kernel.outputs import (
+    Barrier,
+    CancelTimer,
+    Core,
+    Event,
+    Exit,
+    Log,
+    Output,
+    Publish,
+    Push,
+    Reply,
+    Request,
+    Send,
+    SetTimer,
+)
+
+OWN_STREAM = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Hand a frame to a socket: `pub`, `dealer` (to a peer that binds) or `router` (to a client)."""
+
+    route: str
+    peer: str
+    frame: bytes
+    message_id: str
+    kind: str
+    one_shot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Wait here until the journal is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A log line with its correlation id."""
+
+    log: Log
+    correlation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the process; effects behind it are void."""
+
+    reason: str
+
+
+Effect = Transmit | Sync | LogLine | Stop
+
+
+@dataclass(slots=True)
+class Step:
+    """What one input led to. `journal` False: a repeat or a question; nothing changed."""
+
+    journal: bool
+    effects: list[Effect]
+    digest: bytes
+
+
+@dataclass(slots=True)
+class Timer:
+    """A due time on one of the two clocks."""
+
+    at_ns: int
+    clock: str
+
+
+class Engine:
+    """One core with its sequences, outbox, reply cache, replicas and timers."""
+
+    def __init__(self, core: Core, service: str, streams: dict[str, str]) -> None:
+        """`streams`: concrete stream name -> producer, for every gapless stream consumed."""
+        self.core = core
+        self.service = service
+        self.epoch = 0
+        self.outbox = Outbox()
+        self.replies = ReplyCache()
+        self.peers = Peers()
+        self.replicas = {name: Replica(name, producer) for name, producer in streams.items()}
+        self.timers: dict[str, Timer] = {}
+        self.progress = 0
+        self.dropped = 0
+        self._seqs: dict[str, int] = {}
+        self._own_seq = 0
+        self._latest: dict[tuple[str, str], tuple[int, int]] = {}
+        self._logs: dict[str, StreamLog] = {}
+        self._effects: list[Effect] = []
+        self._journaled = True
+
+    # --- inputs ---------------------------------------------------------------------------------
+
+    def step(self, event: Event, now: Now) -> Step:
+        """Take one input. `refuse_foreign` must have passed it if it came over a wire."""
+        row = BY_MODEL[type(event.body)]
+        self._effects = []
+        self._journaled = row.journaled
+        inner = self._admit(event, row, now)
+        for each in inner or ():
+            for output in self.core.handle(each, now):
+                self._emit(output, each.envelope, now)
+        self.progress += 1
+        return Step(row.journaled and inner is not None, self._effects, self._digest())
+
+    def refuse_foreign(self, event: Event) -> None:
+        """Raise `BadFrame` if the sender may not say this kind, or not to us."""
+        envelope, row = event.envelope, BY_MODEL[type(event.body)]
+        sender = envelope.producer.partition("-")[0]
+        producer_ok = row.producers == (ANY,) or sender in row.producers
+        consumer_ok = row.consumers == (ANY,) or self.service in row.consumers
+        if row.delivery == "internal" or envelope.producer == self.service:
+            raise BadFrame("KIND_INTERNAL", field=row.kind, value=envelope.producer, fix="Not ours.")
+        if not (producer_ok and consumer_ok):
+            raise BadFrame("LINK_UNKNOWN", field=row.kind, value=envelope.producer, fix="registry.py")
+
+    def internal(self, body: Message, now: Now) -> Event:
+        """Make an input of our own: a timer, a peer's change, the start of an epoch."""
+        self._own_seq += 1
+        epoch = self.epoch + 1 if type(body) is Started else self.epoch
+        return Event(
+            Envelope(
+                BY_MODEL[type(body)].kind, 1, self.service, epoch, OWN_STREAM, self._own_seq,
+                now.boot_ns, now.stream_ns, None, None,
+            ),
+            body,
+        )
+
+    def due(self, now: Now) -> Message | None:
+        """The next internal input that is due: a timer or a command's end; None if none is."""
+        ready = [
+            (timer.clock == "boot", timer.at_ns, name)
+            for name, timer in self.timers.items()
+            if timer.at_ns <= (now.boot_ns if timer.clock == "boot" else now.stream_ns)
+        ]
+        if ready:
+            return TimerFired(min(ready)[2])
+        late = self.outbox.expired(now.boot_ns)
+        return RequestExpired(late.request_id, late.kind) if late else None
+
+    def next_due_ns(self) -> int | None:
+        """Boot time of the next thing to do without an input."""
+        times = [t.at_ns for t in self.timers.values() if t.clock == "boot"]
+        outbox = self.outbox.next_due_ns()
+        if outbox is not None:
+            times.append(outbox)
+        return min(times, default=None)
+
+    def resends(self, now: Now) -> list[Transmit]:
+        """Commands to repeat now, the same bytes as before."""
+        return [self._transmit(item) for item in self.outbox.due(now.boot_ns)]
+
+    def hear(self, event: Event, now: Now) -> PeerStatus | None:
+        """Take a heartbeat; return the change to step, if any."""
+        body = event.body
+        if not isinstance(body, Heartbeat):
+            raise BadFrame("KIND_UNEXPECTED", field="kind", value=event.envelope.kind, fix="")
+        return self.peers.hear(body, event.envelope.epoch, now.boot_ns)
+
+    def heartbeat(self, pid: int, code_hash: str, metrics_port: int, now: Now) -> Transmit:
+        """Our own heartbeat, ready to publish."""
+        body = Heartbeat(
+            self.service, pid, ServiceState(self.core.state_word()), self.progress, code_hash,
+            metrics_port,
+        )
+        return self._frame("pub", "", body, "heartbeat", None, None, now)
+
+    # --- admission ------------------------------------------------------------------------------
+
+    def _admit(self, event: Event, row: Row, now: Now) -> list[Event] | None:
+        """Events for the core; [] if only our own state changed; None for a repeat: nothing did."""
+        match row.delivery:
+            case "stream":
+                return self._follow(event, now)
+            case "conflate" | "latch":
+                return self._latest_only(event)
+            case "command":
+                return self._command(event, now)
+            case "reply":
+                return self._reply(event, now)
+            case "internal":
+                return self._internal(event, now)
+            case _:
+                return [event]
+
+    def _follow(self, event: Event, now: Now) -> list[Event] | None:
+        replica = self.replicas.get(event.envelope.stream)
+        if replica is None or replica.knows(event.envelope):
+            self.dropped += 1
+            return None
+        events, ask = replica.take(event)
+        if ask:
+            self._ask(replica, now)
+        return events
+
+    def _latest_only(self, event: Event) -> list[Event] | None:
+        envelope = event.envelope
+        key = (envelope.producer, f"{envelope.kind}:{getattr(event.body, 'instrument', '')}")
+        position = (envelope.epoch, envelope.seq)
+        if position <= self._latest.get(key, (0, 0)):
+            self.dropped += 1
+            return None
+        self._latest[key] = position
+        return [event]
+
+    def _command(self, event: Event, now: Now) -> list[Event] | None:
+        envelope = event.envelope
+        if isinstance(event.body, SnapshotRequest):
+            self._answer_snapshot(envelope, event.body, now)
+            return None
+        if not self._journaled:
+            return [event]
+        if not self.replies.seen(envelope.id):
+            self.replies.take(envelope.id)
+            return [event]
+        self.dropped += 1
+        answer = self.replies.replies[envelope.id]
+        if answer is not None:
+            self._effects.append(Transmit("router", envelope.producer, answer, "", "reply"))
+        return None
+
+    def _reply(self, event: Event, now: Now) -> list[Event] | None:
+        if self.outbox.settle(event.envelope.cause) is None:
+            self.dropped += 1
+            return None
+        if not isinstance(event.body, Snapshot):
+            return [event]
+        replica = self.replicas[event.body.stream]
+        events, ask = replica.apply(event.body, event.envelope)
+        if ask:
+            self._ask(replica, now)
+        return events
+
+    def _internal(self, event: Event, now: Now) -> list[Event] | None:
+        match event.body:
+            case TimerFired(name=name):
+                return [event] if self.timers.pop(name, None) else None
+            case RequestExpired(request_id=request_id):
+                return [event] if self.outbox.settle(request_id) else None
+            case Started():
+                self._open_epoch(event.envelope.epoch, now)
+        return [event]
+
+    def _open_epoch(self, epoch: int, now: Now) -> None:
+        """Repeat every unanswered command of earlier lives; ask again for every stream."""
+        self.epoch = epoch
+        self._seqs.clear()
+        self.timers.clear()
+        for item in list(self.outbox.pending.values()):
+            if item.kind == "snapshot_request":
+                self.outbox.settle(item.request_id)
+            else:
+                self._effects.append(self._transmit(item))
+        for replica in self.replicas.values():
+            replica.lose_sight()
+            self._ask(replica, now)
+
+    # --- outputs --------------------------------------------------------------------------------
+
+    def _run(self, event: Event, now: Now) -> None:
+        for output in self.core.handle(event, now):
+            self._emit(output, event.envelope, now)
+
+    def _emit(self, output: Output, cause: Envelope, now: Now) -> None:
+        match output:
+            case Publish(message, correlation):
+                self._publish(message, correlation or cause.correlation_id, cause, now)
+            case Request(to, message, expires, correlation):
+                self._request(to, message, expires, correlation or cause.correlation_id, cause, now)
+            case Reply(request, message):
+                self._answer(request, message, now)
+            case Send(to, message, correlation):
+                self._one_shot("dealer", "send", to, message, correlation, cause, now)
+            case Push(to, message, correlation):
+                self._one_shot("router", "push", to, message, correlation, cause, now)
+            case Barrier():
+                self._effects.append(Sync())
+            case SetTimer(name, at_ns, clock):
+                self.timers[name] = Timer(at_ns, clock)
+            case CancelTimer(name):
+                self.timers.pop(name, None)
+            case Log():
+                self._effects.append(LogLine(output, cause.correlation_id))
+            case Exit(reason):
+                self._effects.append(Stop(reason))
+
+    def _frame(
+        self, route: str, peer: str, body: Message, stream: str, correlation: str | None,
+        cause: str | None, now: Now,
+    ) -> Transmit:
+        seq = self._seqs.get(stream, 0) + 1
+        self._seqs[stream] = seq
+        kind = BY_MODEL[type(body)].kind
+        envelope = Envelope(
+            kind, BY_MODEL[type(body)].version, self.service, self.epoch, stream, seq, now.boot_ns,
+            now.stream_ns, correlation, cause,
+        )
+        return Transmit(route, peer, encode(envelope, body), envelope.id, kind)
+
+    def _publish(self, message: Message, correlation: str | None, cause: Envelope, now: Now) -> None:
+        stream = stream_of(message)
+        out = self._frame("pub", "", message, stream, correlation, cause.id, now)
+        if BY_MODEL[type(message)].delivery == "stream":
+            log = self._logs.setdefault(stream, StreamLog())
+            log.add(self.epoch, self._seqs[stream], out.frame)
+        self._effects.append(out)
+
+    def _request(
+        self, to: str, message: Message, expires: int | None, correlation: str | None,
+        cause: Envelope, now: Now,
+    ) -> None:
+        out = self._frame("dealer", to, message, f"to.{to}", correlation, cause.id, now)
+        pending = Pending(out.message_id, out.kind, to, out.frame, expires, now.boot_ns)
+        pending.resend_at_ns += pending.wait_ns
+        self.outbox.add(pending)
+        self._effects.append(out)
+
+    def _answer(self, request: Envelope, message: Message, now: Now) -> None:
+        stream = f"re.{request.producer}" if self._journaled else f"aux.{request.producer}"
+        out = self._frame(
+            "router", request.producer, message, stream, request.correlation_id, request.id, now
+        )
+        if self._journaled:
+            self.replies.answer(request.id, out.frame)
+        self._effects.append(out)
+
+    def _one_shot(
+        self, route: str, word: str, to: str, message: Message, correlation: str | None,
+        cause: Envelope, now: Now,
+    ) -> None:
+        out = self._frame(
+            route, to, message, f"{word}.{to}", correlation or cause.correlation_id, cause.id, now
+        )
+        self._effects.append(Transmit(route, to, out.frame, out.message_id, out.kind, True))
+
+    def _transmit(self, item: Pending) -> Transmit:
+        return Transmit("dealer", item.to, item.frame, item.request_id, item.kind)
+
+    def undelivered(self, out: Transmit, now: Now) -> Event:
+        """The input for a one-shot message that the socket refused whole."""
+        return self.internal(Undelivered(out.message_id, out.kind), now)
+
+    # --- snapshots ------------------------------------------------------------------------------
+
+    def _ask(self, replica: Replica, now: Now) -> None:
+        out = self._frame(
+            "dealer", replica.producer, replica.request(), f"to.{replica.producer}", None, None, now
+        )
+        pending = Pending(out.message_id, out.kind, replica.producer, out.frame, None, now.boot_ns)
+        pending.resend_at_ns += pending.wait_ns
+        self.outbox.add(pending)
+        self._effects.append(out)
+
+    def _answer_snapshot(self, request: Envelope, ask: SnapshotRequest, now: Now) -> None:
+        log = self._logs.get(ask.stream, StreamLog())
+        missed = log.after(ask.after_epoch, ask.after_seq)
+        epoch, seq = log.last() if log.kept else (self.epoch, 0)
+        frames = missed if missed is not None else self._current(ask.stream, (epoch, seq), now)
+        body = Snapshot(ask.stream, epoch, seq, missed is not None, frames)
+        self._effects.append(
+            self._frame("router", request.producer, body, f"aux.{request.producer}", None, request.id, now)
+        )
+
+    def _current(self, stream: str, position: tuple[int, int], now: Now) -> tuple[bytes, ...]:
+        return tuple(
+            encode(
+                Envelope(
+                    BY_MODEL[type(message)].kind, BY_MODEL[type(message)].version, self.service,
+                    position[0], stream, position[1], now.boot_ns, now.stream_ns, None, None,
+                ),
+                message,
+            )
+            for message in self.core.current(stream)
+        )
+
+    def _digest(self) -> bytes:
+        """What this input led to, in 8 bytes: a replay must come to the same."""
+        frames = [e.frame for e in self._effects if isinstance(e, Transmit)]
+        return blake2b(b"".join(frames), digest_size=8).digest() if frames else b""

@@ -1,0 +1,300 @@
+"""The one shell around every core: sockets, journal, clocks, in one loop and one thread.
+
+Theory of operation. Each turn: wait on the sockets, decode what came, step the engine with it, then
+write all records of the turn with one append, then do the effects. A core's `Barrier` becomes one
+`fdatasync` before anything behind it leaves, shared by the whole turn (group commit). Nothing leaves
+the process before the input that caused it stands in the journal: so a kill at any point leaves either
+an input that never happened (its sender repeats it) or one that the restart steps again.
+
+Starting and recovering are the same: step the journal with the effects thrown away, then `Started`.
+A replay that comes to other outputs than the journal says was written by other code: refused.
+
+`Source` is how a service feeds in what no socket brings (the venue's recorded feed): the loop asks it,
+it never calls in. A thread would have to hand its events over the same way.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import CLOCK_BOOTTIME, clock_gettime_ns
+from types import FrameType
+from typing import Protocol
+
+from proto_schemas.base import Message
+from proto_schemas.control import Heartbeat, PeerStatus, Started
+from proto_schemas.registry import streams_consumed
+from shared.bus.codec import BadFrame, decode, encode
+from shared.journal import JournalWriter
+from shared.kernel.clock import MS, Now
+from shared.kernel.errors import OurFault
+from shared.kernel.outputs import Core, Event
+from shared.runtime.deadman import Deadman
+from shared.runtime.engine import Effect, Engine, LogLine, Stop, Sync, Transmit
+from shared.runtime.log import open_log
+from shared.runtime.metrics import Counts, HostCollector, serve
+from shared.runtime.record import pack_record, unpack_record
+from shared.runtime.run_folder import RunFolder, code_hash
+from shared.runtime.wires import Wires, concrete
+
+HEARTBEAT_EVERY_NS = 250 * MS
+IDLE_POLL_MS = 100
+DEADMAN_S = 5
+SOURCE_BATCH = 64
+
+
+class Source(Protocol):
+    """Inputs that come from inside the process."""
+
+    def next_input(self, now: Now) -> tuple[Message, int] | None:
+        """The next input with its stream time, or None if there is none yet."""
+
+    def next_due_ns(self, now: Now) -> int | None:
+        """Boot time at which to ask again; None: ask when something else has happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What makes one process: its name, its core and, if it has one, its source."""
+
+    name: str
+    core: Core
+    source: Source | None = None
+    tap: Callable[[bytes], None] | None = None
+    """Called with every frame that arrives, before anything looks at it."""
+    metrics_port: int = 0
+
+
+def boot_ns() -> int:
+    """The boot clock: one for all processes of the host, never set back."""
+    return clock_gettime_ns(CLOCK_BOOTTIME)
+
+
+class Host:
+    """Runs one service until it is told to stop."""
+
+    def __init__(self, run: RunFolder, service: Service) -> None:
+        self.run_folder = run
+        self.service = service
+        self.log = open_log(service.name, run.settings.run_id)
+        self.counts = Counts()
+        streams = {
+            concrete(template, run): producers[0]
+            for template, producers in streams_consumed(service.name).items()
+            if template in ("ledger", "market.{instrument}")
+        }
+        self.engine = Engine(service.core, service.name, streams)
+        self.wires = Wires(run, service.name)
+        self._stream_ns = 0
+        self._records: list[bytes] = []
+        self._effects: list[Effect] = []
+        self._stopping = ""
+        self.journal = self._recover()
+        self._metrics_port = self._serve_metrics()
+
+    # --- start ----------------------------------------------------------------------------------
+
+    def _recover(self) -> JournalWriter:
+        """Step every journaled input again; refuse if any of them leads elsewhere now."""
+        path = self.run_folder.journal(self.service.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = JournalWriter.open(
+            path, self.service.name, self.run_folder.settings.run_id, self._replay_record
+        )
+        self.log.info("recovered", records=writer.count, cut_bytes=writer.cut_bytes)
+        return writer
+
+    def _replay_record(self, payload: bytes) -> None:
+        event, now, digest = unpack_record(payload)
+        self._stream_ns = max(self._stream_ns, now.stream_ns)
+        step = self.engine.step(event, now)
+        if step.digest != digest:
+            raise OurFault(
+                "REPLAY_DIFFERS",
+                field=f"{self.service.name} journal, input {event.envelope.id}",
+                value=step.digest.hex(),
+                fix=f"The journal says {digest.hex()}: other code wrote it. Start a new run.",
+            )
+
+    def _start_epoch(self) -> None:
+        now = self._now()
+        settings = self.run_folder.settings
+        started = Started(settings.install_id, self.run_folder.config_hash, code_hash())
+        self._step(self.engine.internal(started, now), None, now)
+        self._effects.insert(0, Sync())
+        self._flush()
+        self.log.info("started", epoch=self.engine.epoch, metrics_port=self._metrics_port)
+
+    def _serve_metrics(self) -> int:
+        collector = HostCollector(self.service.name, self.counts, self._gauges)
+        return serve(collector, self.service.metrics_port)
+
+    def _gauges(self) -> dict[str, float]:
+        engine = self.engine
+        return {
+            "epoch": engine.epoch,
+            "progress": engine.progress,
+            "outbox_size": len(engine.outbox.pending),
+            "stream_gaps": sum(replica.gaps for replica in engine.replicas.values()),
+            "repeats_dropped": engine.dropped,
+        }
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; raises on anything that must stop the process."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        self._start_epoch()
+        gc.collect()
+        gc.freeze()
+        deadman = Deadman(DEADMAN_S)
+        heartbeat_at = 0
+        while not self._stopping:
+            self._turn()
+            now = self._now()
+            if now.boot_ns >= heartbeat_at:
+                heartbeat_at = now.boot_ns + HEARTBEAT_EVERY_NS
+                self._housekeeping(now)
+            deadman.alive()
+        deadman.disarm()
+        self._close()
+
+    def _turn(self) -> None:
+        tap = self.service.tap
+        for frame in self.wires.poll(self._timeout_ms()):
+            if tap is not None:
+                tap(frame)
+            self._take(frame)
+        self._timers(self._now())
+        self._drain_source()
+        self._flush()
+
+    def _timeout_ms(self) -> int:
+        now = self._now()
+        times = [self.engine.next_due_ns()]
+        if self.service.source is not None:
+            times.append(self.service.source.next_due_ns(now))
+        due = min((t for t in times if t is not None), default=now.boot_ns + IDLE_POLL_MS * MS)
+        return max(0, min(IDLE_POLL_MS, -(-(due - now.boot_ns) // MS)))
+
+    def _take(self, frame: bytes) -> None:
+        try:
+            event = decode(frame)
+            self.engine.refuse_foreign(event)
+        except BadFrame as error:
+            self.counts.refused[error.code] += 1
+            self.log.warning("frame_refused", code=error.code, field=error.field, value=str(error.value))
+            return
+        if isinstance(event.body, Heartbeat):
+            self._step_internal(self.engine.hear(event, self._now()))
+            return
+        now = self._advance(event.envelope.stream_ns)
+        self._timers(now)
+        self._step(event, frame, now)
+
+    def _drain_source(self) -> None:
+        source = self.service.source
+        for _ in range(SOURCE_BATCH if source else 0):
+            found = source.next_input(self._now()) if source else None
+            if found is None:
+                return
+            body, stream_ns = found
+            now = self._advance(stream_ns)
+            self._timers(now)
+            self._step(self.engine.internal(body, now), None, now)
+
+    def _timers(self, now: Now) -> None:
+        while (due := self.engine.due(now)) is not None:
+            self._step(self.engine.internal(due, now), None, now)
+
+    def _housekeeping(self, now: Now) -> None:
+        for change in self.engine.peers.silent(now.boot_ns):
+            self._step_internal(change)
+        self._effects += self.engine.resends(now)
+        self.counts.resent += len(self._effects)
+        self._flush()
+        beat = self.engine.heartbeat(os.getpid(), code_hash(), self._metrics_port, now)
+        self.wires.send(beat)
+
+    def _step_internal(self, change: PeerStatus | None) -> None:
+        if change is not None:
+            now = self._now()
+            self._step(self.engine.internal(change, now), None, now)
+
+    def _step(self, event: Event, frame: bytes | None, now: Now) -> None:
+        began = boot_ns()
+        step = self.engine.step(event, now)
+        self.counts.handle_ns += boot_ns() - began
+        self.counts.handled[event.envelope.kind] += 1
+        if step.journal:
+            raw = frame if frame is not None else encode(event.envelope, event.body)
+            self._records.append(pack_record(raw, now, step.digest))
+        self._effects += step.effects
+
+    # --- effects --------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Journal first, then let go. Effects may lead to new inputs (a send refused): again."""
+        while self._records or self._effects:
+            if self._records:
+                self.journal.append_many(self._records)
+                self.counts.journal_bytes = self.journal.size_bytes
+                self._records = []
+            effects, self._effects = self._effects, []
+            self._do(effects)
+
+    def _do(self, effects: list[Effect]) -> None:
+        synced = False
+        for effect in effects:
+            match effect:
+                case Transmit():
+                    self._transmit(effect)
+                case Sync():
+                    if not synced:
+                        self._sync()
+                    synced = True
+                case LogLine(log, correlation_id):
+                    if log.level != "info":
+                        self.counts.alarms[log.event] += 1
+                    getattr(self.log, log.level)(
+                        log.event, correlation_id=correlation_id, epoch=self.engine.epoch, **log.fields
+                    )
+                case Stop(reason):
+                    raise OurFault("CORE_STOPPED", field=self.service.name, value=reason, fix="")
+
+    def _sync(self) -> None:
+        began = boot_ns()
+        self.journal.sync()
+        self.counts.syncs += 1
+        self.counts.sync_ns += boot_ns() - began
+
+    def _transmit(self, out: Transmit) -> None:
+        if self.wires.send(out):
+            self.counts.sent[out.kind] += 1
+            return
+        self.counts.unsent[out.kind] += 1
+        if out.one_shot and out.route == "dealer":
+            now = self._now()
+            self._step(self.engine.undelivered(out, now), None, now)
+
+    # --- clocks and end -------------------------------------------------------------------------
+
+    def _now(self) -> Now:
+        return Now(self._stream_ns, boot_ns())
+
+    def _advance(self, stream_ns: int) -> Now:
+        self._stream_ns = max(self._stream_ns, stream_ns)
+        return self._now()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._stopping = signal.Signals(number).name
+
+    def _close(self) -> None:
+        self.log.info("stopped", signal=self._stopping, progress=self.engine.progress)
+        self.journal.sync()
+        self.journal.close()
+        self.wires.close()

@@ -1,0 +1,43 @@
+"""One journal record: an input as it was handled, when, and a digest of what it led to.
+
+Outputs are not journaled: each is some other process's input and stands in that one's journal. A
+record is `msgpack([stream_ns, boot_ns, frame, digest])`.
+"""
+
+from __future__ import annotations
+
+import msgpack
+
+from proto_schemas.base import Envelope
+from shared.bus.codec import decode, decode_header
+from shared.kernel.clock import Now
+from shared.kernel.errors import OurFault
+from shared.kernel.outputs import Event
+
+
+def pack_record(frame: bytes, now: Now, digest: bytes) -> bytes:
+    """Return the record's bytes; `frame` is the input exactly as it came."""
+    packed: bytes = msgpack.packb((now.stream_ns, now.boot_ns, frame, digest))
+    return packed
+
+
+def unpack_record(payload: bytes) -> tuple[Event, Now, bytes]:
+    """Return (input, moment, digest); `OurFault` if the bytes are no record."""
+    stream_ns, boot_ns, frame, digest = _split(payload)
+    return decode(frame), Now(stream_ns, boot_ns), digest
+
+
+def peek_record(payload: bytes) -> tuple[Envelope, Now]:
+    """Return (envelope, moment) without validating the body: for readers that pass most by."""
+    stream_ns, boot_ns, frame, _ = _split(payload)
+    return decode_header(frame)[0], Now(stream_ns, boot_ns)
+
+
+def _split(payload: bytes) -> tuple[int, int, bytes, bytes]:
+    try:
+        stream_ns, boot_ns, frame, digest = msgpack.unpackb(payload)
+    except (ValueError, TypeError) as error:
+        raise OurFault(
+            "RECORD_SHAPE", field="journal record", value=str(error), fix="Was it written by Bulkhead?"
+        ) from error
+    return stream_ns, boot_ns, frame, digest

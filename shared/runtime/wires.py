@@ -1,0 +1,137 @@
+"""The sockets of one process, made from the registry. The only file that touches ZeroMQ.
+
+Every service binds a PUB socket for its streams and a ROUTER for commands to it, connects one SUB to
+everyone it listens to and one DEALER to each peer it sends commands to. High-water marks are
+explicit; a send never blocks. A second bind on an ipc path would steal it silently, so a lock file
+is taken first. DEALERs are IMMEDIATE: nothing is ever queued for a peer that is away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+
+import zmq
+
+from proto_schemas.registry import command_peers, peers_of, streams_consumed
+from shared.kernel.errors import OperatorFault
+from shared.runtime.engine import Transmit
+from shared.runtime.run_folder import RunFolder
+
+PUB_HWM = 100_000
+SUB_HWM = 100_000
+COMMAND_HWM = 10_000
+RECONNECT_MS = 10
+HEARTBEAT_MS = 100
+HEARTBEAT_TIMEOUT_MS = 300
+DRAIN_MAX = 64
+
+
+class Wires:
+    """Sockets to poll, and one `send`."""
+
+    def __init__(self, run: RunFolder, service: str) -> None:
+        self._context = zmq.Context(io_threads=1)
+        self._lock = _take_lock(run, service)
+        self._pub = self._bind(run, service, zmq.PUB, "pub")
+        self._router = self._bind(run, service, zmq.ROUTER, "cmd")
+        self._dealers = {peer: self._dealer(run, service, peer) for peer in command_peers(service)}
+        self._sub = self._subscribe(run, service)
+        self._poller = zmq.Poller()
+        self._inputs = [self._sub, self._router, *self._dealers.values()]
+        for socket in self._inputs:
+            self._poller.register(socket, zmq.POLLIN)
+
+    def poll(self, timeout_ms: int) -> Iterator[bytes]:
+        """Wait for input, then yield at most `DRAIN_MAX` frames from each ready socket."""
+        for socket, _ in self._poller.poll(timeout_ms):
+            for _ in range(DRAIN_MAX):
+                try:
+                    parts = socket.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                yield parts[-1]
+
+    def send(self, out: Transmit) -> bool:
+        """Hand a frame to its socket; False if the peer is away or its queue is full."""
+        try:
+            match out.route:
+                case "pub":
+                    self._pub.send(out.frame, zmq.NOBLOCK)
+                case "dealer":
+                    self._dealers[out.peer].send(out.frame, zmq.NOBLOCK)
+                case "router":
+                    self._router.send_multipart((out.peer.encode(), out.frame), zmq.NOBLOCK)
+        except (zmq.Again, zmq.ZMQError) as error:
+            if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+                return False
+            raise
+        return True
+
+    def close(self) -> None:
+        """Close every socket at once; what was not sent is repeated after the restart."""
+        self._context.destroy(linger=0)
+        os.close(self._lock)
+
+    def _bind(self, run: RunFolder, service: str, kind: int, channel: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.SNDHWM, PUB_HWM if kind == zmq.PUB else COMMAND_HWM)
+        socket.setsockopt(zmq.RCVHWM, COMMAND_HWM)
+        if kind == zmq.ROUTER:
+            socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        _common(socket)
+        socket.bind(run.endpoint(service, channel))
+        return socket
+
+    def _dealer(self, run: RunFolder, service: str, peer: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.IDENTITY, service.encode())
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        socket.setsockopt(zmq.SNDHWM, COMMAND_HWM)
+        socket.setsockopt(zmq.RCVHWM, COMMAND_HWM)
+        _common(socket)
+        socket.connect(run.endpoint(peer, "cmd"))
+        return socket
+
+    def _subscribe(self, run: RunFolder, service: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.SUB)
+        socket.setsockopt(zmq.RCVHWM, SUB_HWM)
+        _common(socket)
+        publishers = set(peers_of(service))
+        for template, producers in streams_consumed(service).items():
+            socket.setsockopt(zmq.SUBSCRIBE, concrete(template, run).encode() + b"\0")
+            publishers.update(producers)
+        socket.setsockopt(zmq.SUBSCRIBE, b"heartbeat\0")
+        for publisher in sorted(publishers):
+            socket.connect(run.endpoint(publisher, "pub"))
+        return socket
+
+
+def concrete(template: str, run: RunFolder) -> str:
+    """A stream's name in this run."""
+    return template.format(instrument=run.settings.instrument)
+
+
+def _common(socket: zmq.Socket[bytes]) -> None:
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+
+
+def _take_lock(run: RunFolder, service: str) -> int:
+    path = run.lock(service)
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise OperatorFault(
+            "SERVICE_RUNNING",
+            field=str(path),
+            value=service,
+            fix="Another process of this service runs in this run; stop it first.",
+        ) from None
+    return handle

@@ -1,0 +1,31 @@
+"""Settings for every test: one hypothesis profile per place, the `process` marker by folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+TESTS = Path(__file__).resolve().parent
+
+# A slow machine is no failure. On CI the same examples run every time, so red can be repeated.
+settings.register_profile(
+    "local", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever is in tests/process starts real processes; `-m "not process"` leaves it out."""
+    for item in items:
+        if item.path.is_relative_to(TESTS / "process"):
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The folder that holds pyproject.toml."""
+    return TESTS.parent
