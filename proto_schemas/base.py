@@ -45,10 +45,10 @@ class Message:
 class Envelope:
     """What every message carries besides its body.
 
-    `stream` names one gapless sequence of its producer: (producer, epoch, stream, seq) is unique for
-    ever, so it is also the message's id. `sent_ns` is the producer's boot clock, `stream_ns` its
-    stream clock (market time). `cause` is the id of the message that led to this one; for a reply it
-    is the request that is answered.
+    `stream` names one gapless sequence of its producer: (producer, epoch, stream, seq) is unique
+    for ever, so it is also the message's id. `sent_ns` is the producer's boot clock, `stream_ns`
+    its stream clock (market time). `cause` is the id of the message that led to this one; for a
+    reply it is the request that is answered.
     """
 
     kind: str

@@ -160,7 +160,8 @@ class RequestExpired(Message):
 
 @dataclass(frozen=True, slots=True)
 class Undelivered(Message):
-    """Internal: a one-shot message never left this process: the socket refused it whole."""
+    """Internal: a one-shot message never left this process: refused whole, or too late to go."""
 
     message_id: MessageId
     kind: Text
+    subject: Text

@@ -89,7 +89,8 @@ class PositionUpdate(Message):
     """The published truth about one strategy's position in one expiry.
 
     `open_cost_ticks` is the signed sum of entry price times lots of what is open: the average entry
-    price in ticks is `open_cost_ticks / position_lots`. P&L and fees are in mills since the run began.
+    price in ticks is `open_cost_ticks / position_lots`. P&L and fees are in mills since the run
+    began.
     """
 
     strategy: Name

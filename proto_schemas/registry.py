@@ -63,7 +63,12 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
 
-_VENUE, _DATA, _STRATEGY, _RISK = ("venue",), ("market_data",), ("strategy_engine",), ("risk_engine",)
+_VENUE, _DATA, _STRATEGY, _RISK = (
+    ("venue",),
+    ("market_data",),
+    ("strategy_engine",),
+    ("risk_engine",),
+)
 _ROUTER, _LEDGER, _DOG, _MONITOR = ("order_router",), ("order_state",), ("watchdog",), ("monitor",)
 _SESSIONS = _ROUTER + _DOG
 _ACK = (signals.Ack, signals.Nack)
@@ -112,7 +117,14 @@ TABLE: tuple[Row, ...] = (
         rate_per_s=1,
     ),
     # replicas, liveness, operators
-    Row(control.SnapshotRequest, "command", (ANY,), (ANY,), replies=(control.Snapshot,), journaled=False),
+    Row(
+        control.SnapshotRequest,
+        "command",
+        (ANY,),
+        (ANY,),
+        replies=(control.Snapshot,),
+        journaled=False,
+    ),
     Row(control.Snapshot, "reply", (ANY,), (ANY,)),
     Row(control.Heartbeat, "conflate", (ANY,), (ANY,), "heartbeat", journaled=False, rate_per_s=4),
     Row(

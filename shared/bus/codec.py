@@ -2,8 +2,9 @@
 
 A frame is `stream NUL msgpack([kind, version, producer, epoch, seq, sent_ns, stream_ns,
 correlation_id, cause, body])`; the stream stands first, in clear, because ZeroMQ subscribes by
-prefix. Every frame that enters a process is validated here by pydantic; what does not fit its kind's
-types and bounds raises `BadFrame` and touches nothing. Frames above `FRAME_MAX_BYTES` are refused.
+prefix. Every frame that enters a process is validated here by pydantic; what does not fit its
+kind's types and bounds raises `BadFrame` and touches nothing. Frames above `FRAME_MAX_BYTES` are
+refused.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class _KindCodec:
         self.row = row
         self.names = tuple(f.name for f in fields(row.model))  # type: ignore[arg-type]
         self._adapter: TypeAdapter[Message] = TypeAdapter(row.model)
+
     def to_plain(self, message: Message) -> dict[str, Any]:
         """Field names to values."""
         return {name: getattr(message, name) for name in self.names}
@@ -44,8 +46,12 @@ class _KindCodec:
     def from_plain(self, body: Any) -> Message:
         """Validate; extra fields are an error."""
         if type(body) is not dict or not (body.keys() <= set(self.names)):
-            unknown = sorted(set(body) - set(self.names)) if type(body) is dict else type(body).__name__
-            raise BadFrame("FIELD_UNKNOWN", field=self.row.kind, value=unknown, fix="Send known fields.")
+            unknown = (
+                sorted(set(body) - set(self.names)) if type(body) is dict else type(body).__name__
+            )
+            raise BadFrame(
+                "FIELD_UNKNOWN", field=self.row.kind, value=unknown, fix="Send known fields."
+            )
         try:
             return self._adapter.validate_python(body)
         except ValidationError as error:
@@ -86,8 +92,16 @@ def encode(envelope: Envelope, body: Message) -> bytes:
     e = envelope
     packed: bytes = _pack(
         (
-            e.kind, e.version, e.producer, e.epoch, e.seq, e.sent_ns, e.stream_ns,
-            e.correlation_id, e.cause, plain,
+            e.kind,
+            e.version,
+            e.producer,
+            e.epoch,
+            e.seq,
+            e.sent_ns,
+            e.stream_ns,
+            e.correlation_id,
+            e.cause,
+            plain,
         )
     )
     return e.stream.encode() + b"\0" + packed
@@ -103,18 +117,32 @@ def decode_header(frame: bytes) -> tuple[Envelope, Any]:
     try:
         parts = msgpack.unpackb(packed)
     except (ValueError, msgpack.UnpackException) as error:
-        raise BadFrame("FRAME_SHAPE", field="msgpack", value=str(error), fix="Send msgpack.") from None
+        raise BadFrame(
+            "FRAME_SHAPE", field="msgpack", value=str(error), fix="Send msgpack."
+        ) from None
     if type(parts) is not list or len(parts) != _ENVELOPE_FIELDS:
-        raise BadFrame("FRAME_SHAPE", field="envelope", value=type(parts).__name__, fix="10 fields.")
+        raise BadFrame(
+            "FRAME_SHAPE", field="envelope", value=type(parts).__name__, fix="10 fields."
+        )
     kind, version, producer, epoch, seq, sent_ns, stream_ns, correlation_id, cause, body = parts
     texts = type(kind) is str and type(producer) is str
-    numbers = all(type(n) is int and 0 <= n < 2**63 for n in (version, epoch, seq, sent_ns, stream_ns))
+    numbers = all(
+        type(n) is int and 0 <= n < 2**63 for n in (version, epoch, seq, sent_ns, stream_ns)
+    )
     optional = all(v is None or (type(v) is str and len(v) <= 200) for v in (correlation_id, cause))
     if not (texts and numbers and optional):
         raise BadFrame("ENVELOPE_INVALID", field="envelope", value=parts[:9], fix="See base.py.")
     envelope = Envelope(
-        kind, version, producer, epoch, stream.decode("utf-8", "replace"), seq, sent_ns, stream_ns,
-        correlation_id, cause,
+        kind,
+        version,
+        producer,
+        epoch,
+        stream.decode("utf-8", "replace"),
+        seq,
+        sent_ns,
+        stream_ns,
+        correlation_id,
+        cause,
     )
     return envelope, body
 
@@ -126,5 +154,7 @@ def decode(frame: bytes) -> Event:
     if row is None:
         raise BadFrame("KIND_UNKNOWN", field="kind", value=envelope.kind, fix="See registry.py.")
     if envelope.version != row.version:
-        raise BadFrame("VERSION_UNKNOWN", field=envelope.kind, value=envelope.version, fix="Update.")
+        raise BadFrame(
+            "VERSION_UNKNOWN", field=envelope.kind, value=envelope.version, fix="Update."
+        )
     return Event(envelope, _CODECS[envelope.kind].from_plain(plain))

@@ -1,1 +1,1 @@
-"""Pure words of the domain: ids, money, order states, outputs, errors. No I/O, no clock, no random."""
+"""Pure words of the domain: ids, money, order states, outputs, errors. No I/O, no clock."""

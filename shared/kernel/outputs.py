@@ -52,16 +52,23 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One shot to a peer that binds; never repeated. If it cannot leave: an `Undelivered` input."""
+    """One shot to a peer that binds; never repeated.
+
+    If the socket refuses it, or the boot clock has passed `not_after_ns` when its turn comes
+    (behind a slow sync, or after the process was paused), it does not leave, and an `Undelivered`
+    input with this `subject` says so.
+    """
 
     to: str
     message: Message
     correlation_id: str | None = None
+    subject: str = ""
+    not_after_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One shot from the binding side to a peer; dropped if the peer is away (it resumes by number)."""
+    """One shot from the binding side; dropped if the peer is away (it resumes by number)."""
 
     to: str
     message: Message
@@ -75,7 +82,7 @@ class Barrier:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """A `TimerFired(name)` input at or after `at_ns` of that clock; replaces one of the same name."""
+    """A `TimerFired(name)` input at or after `at_ns`; replaces one of the same name."""
 
     name: str
     at_ns: int

@@ -1,4 +1,5 @@
-"""Hash and plain form of a core's state: how replicas, replays and snapshots prove themselves equal.
+"""Hash and plain form of a core's state: how replicas, replays and snapshots prove themselves
+equal.
 
 Works on dataclasses, enums, dicts, lists, tuples, sets (sorted), text, bytes and integers. A float
 or any other type is refused: state that cannot be compared exactly is a bug.

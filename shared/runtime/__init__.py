@@ -1,1 +1,1 @@
-"""The one shell around every core: engine (pure), host (I/O), settings, log, metrics, run folder."""
+"""The one shell around every core: engine (pure), host (I/O), settings, log, metrics."""

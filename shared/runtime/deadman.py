@@ -1,7 +1,7 @@
 """A dead-man timer: the kernel ends this process if its main loop stalls.
 
-Supervisors restart what exits, not what hangs. The loop re-arms the timer after real progress; if it
-does not for `limit_s`, SIGALRM writes the stack to the log and ends the process.
+Supervisors restart what exits, not what hangs. The loop re-arms the timer after real progress; if
+it does not for `limit_s`, SIGALRM writes the stack to the log and ends the process.
 """
 
 from __future__ import annotations

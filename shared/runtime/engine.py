@@ -6,9 +6,9 @@ core's outputs into effects: frames to send, a sync to wait for, log lines. It d
 no clock, so the real host and the lab's scheduler run the very same code, and a restart is nothing
 but the journal's inputs stepped again with the effects thrown away.
 
-What must be rebuilt exactly by such a replay (sequence numbers of commands and streams, outbox, reply
-cache, replicas, timers) changes only with journaled inputs. What is not journaled (snapshot and
-status requests, heartbeats) touches none of it and answers in a stream of its own (`aux.*`).
+What must be rebuilt exactly by such a replay (sequence numbers of commands and streams, outbox,
+reply cache, replicas, timers) changes only with journaled inputs. What is not journaled (snapshot
+and status requests, heartbeats) touches none of it and answers in a stream of its own (`aux.*`).
 
 An epoch is one life of the process. `Started` opens it: sequences begin at 1, timers are forgotten
 (the core sets them again), replicas ask for what they missed, unanswered commands are repeated.
@@ -16,8 +16,8 @@ An epoch is one life of the process. `Started` opens it: sequences begin at 1, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from proto_schemas.base import Envelope, Message
 from proto_schemas.control import (
@@ -33,9 +33,10 @@ from proto_schemas.control import (
 from proto_schemas.enums import ServiceState
 from proto_schemas.registry import ANY, BY_MODEL, Row
 from shared.bus.codec import BadFrame, encode, stream_of
-from shared.bus.commands import Outbox, Pending, ReplyCache
+from shared.bus.commands import RESEND_FIRST_NS, Outbox, Pending, ReplyCache
 from shared.bus.peers import Peers
 from shared.bus.replica import Replica, StreamLog
+from shared.bus.timers import Timers
 from shared.kernel.clock import Now
 from shared.kernel.outputs import (
     Barrier,
@@ -52,60 +53,19 @@ from shared.kernel.outputs import (
     Send,
     SetTimer,
 )
+from shared.runtime.effects import Effect, LogLine, Step, Stop, Sync, Transmit
 
 OWN_STREAM = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Transmit:
-    """Hand a frame to a socket: `pub`, `dealer` (to a peer that binds) or `router` (to a client)."""
+class Origin(NamedTuple):
+    """Why a message is sent: whose signal it belongs to, and the message that led to it."""
 
-    route: str
-    peer: str
-    frame: bytes
-    message_id: str
-    kind: str
-    one_shot: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """Wait here until the journal is on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A log line with its correlation id."""
-
-    log: Log
     correlation_id: str | None
+    cause: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End the process; effects behind it are void."""
-
-    reason: str
-
-
-Effect = Transmit | Sync | LogLine | Stop
-
-
-@dataclass(slots=True)
-class Step:
-    """What one input led to. `journal` False: a repeat or a question; nothing changed."""
-
-    journal: bool
-    effects: list[Effect]
-    digest: bytes
-
-
-@dataclass(slots=True)
-class Timer:
-    """A due time on one of the two clocks."""
-
-    at_ns: int
-    clock: str
+NO_ORIGIN = Origin(None, None)
 
 
 class Engine:
@@ -120,7 +80,7 @@ class Engine:
         self.replies = ReplyCache()
         self.peers = Peers()
         self.replicas = {name: Replica(name, producer) for name, producer in streams.items()}
-        self.timers: dict[str, Timer] = {}
+        self.timers = Timers()
         self.progress = 0
         self.dropped = 0
         self._seqs: dict[str, int] = {}
@@ -151,9 +111,13 @@ class Engine:
         producer_ok = row.producers == (ANY,) or sender in row.producers
         consumer_ok = row.consumers == (ANY,) or self.service in row.consumers
         if row.delivery == "internal" or envelope.producer == self.service:
-            raise BadFrame("KIND_INTERNAL", field=row.kind, value=envelope.producer, fix="Not ours.")
+            raise BadFrame(
+                "KIND_INTERNAL", field=row.kind, value=envelope.producer, fix="Not ours."
+            )
         if not (producer_ok and consumer_ok):
-            raise BadFrame("LINK_UNKNOWN", field=row.kind, value=envelope.producer, fix="registry.py")
+            raise BadFrame(
+                "LINK_UNKNOWN", field=row.kind, value=envelope.producer, fix="registry.py"
+            )
 
     def internal(self, body: Message, now: Now) -> Event:
         """Make an input of our own: a timer, a peer's change, the start of an epoch."""
@@ -161,31 +125,32 @@ class Engine:
         epoch = self.epoch + 1 if type(body) is Started else self.epoch
         return Event(
             Envelope(
-                BY_MODEL[type(body)].kind, 1, self.service, epoch, OWN_STREAM, self._own_seq,
-                now.boot_ns, now.stream_ns, None, None,
+                BY_MODEL[type(body)].kind,
+                1,
+                self.service,
+                epoch,
+                OWN_STREAM,
+                self._own_seq,
+                now.boot_ns,
+                now.stream_ns,
+                None,
+                None,
             ),
             body,
         )
 
     def due(self, now: Now) -> Message | None:
         """The next internal input that is due: a timer or a command's end; None if none is."""
-        ready = [
-            (timer.clock == "boot", timer.at_ns, name)
-            for name, timer in self.timers.items()
-            if timer.at_ns <= (now.boot_ns if timer.clock == "boot" else now.stream_ns)
-        ]
-        if ready:
-            return TimerFired(min(ready)[2])
+        ready = self.timers.due(now)
+        if ready is not None:
+            return TimerFired(ready)
         late = self.outbox.expired(now.boot_ns)
         return RequestExpired(late.request_id, late.kind) if late else None
 
     def next_due_ns(self) -> int | None:
         """Boot time of the next thing to do without an input."""
-        times = [t.at_ns for t in self.timers.values() if t.clock == "boot"]
-        outbox = self.outbox.next_due_ns()
-        if outbox is not None:
-            times.append(outbox)
-        return min(times, default=None)
+        times = (self.timers.next_boot_ns(), self.outbox.next_due_ns())
+        return min((t for t in times if t is not None), default=None)
 
     def resends(self, now: Now) -> list[Transmit]:
         """Commands to repeat now, the same bytes as before."""
@@ -201,10 +166,14 @@ class Engine:
     def heartbeat(self, pid: int, code_hash: str, metrics_port: int, now: Now) -> Transmit:
         """Our own heartbeat, ready to publish."""
         body = Heartbeat(
-            self.service, pid, ServiceState(self.core.state_word()), self.progress, code_hash,
+            self.service,
+            pid,
+            ServiceState(self.core.state_word()),
+            self.progress,
+            code_hash,
             metrics_port,
         )
-        return self._frame("pub", "", body, "heartbeat", None, None, now)
+        return Transmit("pub", "", *self._frame(body, "heartbeat", NO_ORIGIN, now))
 
     # --- admission ------------------------------------------------------------------------------
 
@@ -275,7 +244,7 @@ class Engine:
     def _internal(self, event: Event, now: Now) -> list[Event] | None:
         match event.body:
             case TimerFired(name=name):
-                return [event] if self.timers.pop(name, None) else None
+                return [event] if self.timers.cancel(name) else None
             case RequestExpired(request_id=request_id):
                 return [event] if self.outbox.settle(request_id) else None
             case Started():
@@ -298,99 +267,98 @@ class Engine:
 
     # --- outputs --------------------------------------------------------------------------------
 
-    def _run(self, event: Event, now: Now) -> None:
-        for output in self.core.handle(event, now):
-            self._emit(output, event.envelope, now)
-
     def _emit(self, output: Output, cause: Envelope, now: Now) -> None:
         match output:
-            case Publish(message, correlation):
-                self._publish(message, correlation or cause.correlation_id, cause, now)
-            case Request(to, message, expires, correlation):
-                self._request(to, message, expires, correlation or cause.correlation_id, cause, now)
-            case Reply(request, message):
-                self._answer(request, message, now)
-            case Send(to, message, correlation):
-                self._one_shot("dealer", "send", to, message, correlation, cause, now)
-            case Push(to, message, correlation):
-                self._one_shot("router", "push", to, message, correlation, cause, now)
+            case Publish():
+                self._publish(output, cause, now)
+            case Request():
+                origin = Origin(output.correlation_id or cause.correlation_id, cause.id)
+                self._request(output.to, output.message, output.expires_ns, origin, now)
+            case Reply():
+                self._answer(output, now)
+            case Send() | Push():
+                self._one_shot(output, cause, now)
             case Barrier():
                 self._effects.append(Sync())
-            case SetTimer(name, at_ns, clock):
-                self.timers[name] = Timer(at_ns, clock)
+            case SetTimer():
+                self.timers.set(output)
             case CancelTimer(name):
-                self.timers.pop(name, None)
+                self.timers.cancel(name)
             case Log():
                 self._effects.append(LogLine(output, cause.correlation_id))
             case Exit(reason):
                 self._effects.append(Stop(reason))
 
     def _frame(
-        self, route: str, peer: str, body: Message, stream: str, correlation: str | None,
-        cause: str | None, now: Now,
-    ) -> Transmit:
+        self, body: Message, stream: str, origin: Origin, now: Now
+    ) -> tuple[bytes, str, str]:
+        """Number and encode a message: (frame, message id, kind)."""
         seq = self._seqs.get(stream, 0) + 1
         self._seqs[stream] = seq
-        kind = BY_MODEL[type(body)].kind
+        row = BY_MODEL[type(body)]
         envelope = Envelope(
-            kind, BY_MODEL[type(body)].version, self.service, self.epoch, stream, seq, now.boot_ns,
-            now.stream_ns, correlation, cause,
+            row.kind,
+            row.version,
+            self.service,
+            self.epoch,
+            stream,
+            seq,
+            now.boot_ns,
+            now.stream_ns,
+            origin.correlation_id,
+            origin.cause,
         )
-        return Transmit(route, peer, encode(envelope, body), envelope.id, kind)
+        return encode(envelope, body), envelope.id, row.kind
 
-    def _publish(self, message: Message, correlation: str | None, cause: Envelope, now: Now) -> None:
+    def _publish(self, output: Publish, cause: Envelope, now: Now) -> None:
+        message = output.message
         stream = stream_of(message)
-        out = self._frame("pub", "", message, stream, correlation, cause.id, now)
+        origin = Origin(output.correlation_id or cause.correlation_id, cause.id)
+        frame, message_id, kind = self._frame(message, stream, origin, now)
         if BY_MODEL[type(message)].delivery == "stream":
             log = self._logs.setdefault(stream, StreamLog())
-            log.add(self.epoch, self._seqs[stream], out.frame)
-        self._effects.append(out)
+            log.add(self.epoch, self._seqs[stream], frame)
+        self._effects.append(Transmit("pub", "", frame, message_id, kind))
 
     def _request(
-        self, to: str, message: Message, expires: int | None, correlation: str | None,
-        cause: Envelope, now: Now,
+        self, to: str, message: Message, expires_ns: int | None, origin: Origin, now: Now
     ) -> None:
-        out = self._frame("dealer", to, message, f"to.{to}", correlation, cause.id, now)
-        pending = Pending(out.message_id, out.kind, to, out.frame, expires, now.boot_ns)
-        pending.resend_at_ns += pending.wait_ns
-        self.outbox.add(pending)
-        self._effects.append(out)
+        frame, message_id, kind = self._frame(message, f"to.{to}", origin, now)
+        first_repeat_ns = now.boot_ns + RESEND_FIRST_NS
+        self.outbox.add(Pending(message_id, kind, to, frame, expires_ns, first_repeat_ns))
+        self._effects.append(Transmit("dealer", to, frame, message_id, kind))
 
-    def _answer(self, request: Envelope, message: Message, now: Now) -> None:
+    def _answer(self, output: Reply, now: Now) -> None:
+        request = output.request
         stream = f"re.{request.producer}" if self._journaled else f"aux.{request.producer}"
-        out = self._frame(
-            "router", request.producer, message, stream, request.correlation_id, request.id, now
-        )
+        origin = Origin(request.correlation_id, request.id)
+        frame, message_id, kind = self._frame(output.message, stream, origin, now)
         if self._journaled:
-            self.replies.answer(request.id, out.frame)
-        self._effects.append(out)
+            self.replies.answer(request.id, frame)
+        self._effects.append(Transmit("router", request.producer, frame, message_id, kind))
 
-    def _one_shot(
-        self, route: str, word: str, to: str, message: Message, correlation: str | None,
-        cause: Envelope, now: Now,
-    ) -> None:
-        out = self._frame(
-            route, to, message, f"{word}.{to}", correlation or cause.correlation_id, cause.id, now
-        )
-        self._effects.append(Transmit(route, to, out.frame, out.message_id, out.kind, True))
+    def _one_shot(self, output: Send | Push, cause: Envelope, now: Now) -> None:
+        to, origin = output.to, Origin(output.correlation_id or cause.correlation_id, cause.id)
+        if isinstance(output, Send):
+            frame, message_id, kind = self._frame(output.message, f"send.{to}", origin, now)
+            limits = (output.subject, output.not_after_ns)
+            out = Transmit("dealer", to, frame, message_id, kind, True, *limits)
+        else:
+            frame, message_id, kind = self._frame(output.message, f"push.{to}", origin, now)
+            out = Transmit("router", to, frame, message_id, kind, True)
+        self._effects.append(out)
 
     def _transmit(self, item: Pending) -> Transmit:
         return Transmit("dealer", item.to, item.frame, item.request_id, item.kind)
 
     def undelivered(self, out: Transmit, now: Now) -> Event:
-        """The input for a one-shot message that the socket refused whole."""
-        return self.internal(Undelivered(out.message_id, out.kind), now)
+        """The input for a one-shot message that did not leave."""
+        return self.internal(Undelivered(out.message_id, out.kind, out.subject), now)
 
     # --- snapshots ------------------------------------------------------------------------------
 
     def _ask(self, replica: Replica, now: Now) -> None:
-        out = self._frame(
-            "dealer", replica.producer, replica.request(), f"to.{replica.producer}", None, None, now
-        )
-        pending = Pending(out.message_id, out.kind, replica.producer, out.frame, None, now.boot_ns)
-        pending.resend_at_ns += pending.wait_ns
-        self.outbox.add(pending)
-        self._effects.append(out)
+        self._request(replica.producer, replica.request(), None, NO_ORIGIN, now)
 
     def _answer_snapshot(self, request: Envelope, ask: SnapshotRequest, now: Now) -> None:
         log = self._logs.get(ask.stream, StreamLog())
@@ -398,16 +366,24 @@ class Engine:
         epoch, seq = log.last() if log.kept else (self.epoch, 0)
         frames = missed if missed is not None else self._current(ask.stream, (epoch, seq), now)
         body = Snapshot(ask.stream, epoch, seq, missed is not None, frames)
-        self._effects.append(
-            self._frame("router", request.producer, body, f"aux.{request.producer}", None, request.id, now)
-        )
+        stream = f"aux.{request.producer}"
+        frame, message_id, kind = self._frame(body, stream, Origin(None, request.id), now)
+        self._effects.append(Transmit("router", request.producer, frame, message_id, kind))
 
     def _current(self, stream: str, position: tuple[int, int], now: Now) -> tuple[bytes, ...]:
         return tuple(
             encode(
                 Envelope(
-                    BY_MODEL[type(message)].kind, BY_MODEL[type(message)].version, self.service,
-                    position[0], stream, position[1], now.boot_ns, now.stream_ns, None, None,
+                    BY_MODEL[type(message)].kind,
+                    BY_MODEL[type(message)].version,
+                    self.service,
+                    position[0],
+                    stream,
+                    position[1],
+                    now.boot_ns,
+                    now.stream_ns,
+                    None,
+                    None,
                 ),
                 message,
             )

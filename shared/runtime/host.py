@@ -2,15 +2,16 @@
 
 Theory of operation. Each turn: wait on the sockets, decode what came, step the engine with it, then
 write all records of the turn with one append, then do the effects. A core's `Barrier` becomes one
-`fdatasync` before anything behind it leaves, shared by the whole turn (group commit). Nothing leaves
-the process before the input that caused it stands in the journal: so a kill at any point leaves either
-an input that never happened (its sender repeats it) or one that the restart steps again.
+`fdatasync` before anything behind it leaves, shared by the whole turn (group commit). Nothing
+leaves the process before the input that caused it stands in the journal: so a kill at any point
+leaves either an input that never happened (its sender repeats it) or one that the restart steps
+again.
 
 Starting and recovering are the same: step the journal with the effects thrown away, then `Started`.
 A replay that comes to other outputs than the journal says was written by other code: refused.
 
-`Source` is how a service feeds in what no socket brings (the venue's recorded feed): the loop asks it,
-it never calls in. A thread would have to hand its events over the same way.
+`Source` is how a service feeds in what no socket brings (the venue's recorded feed): the loop
+asks it, it never calls in. A thread would have to hand its events over the same way.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core, Event
 from shared.runtime.deadman import Deadman
-from shared.runtime.engine import Effect, Engine, LogLine, Stop, Sync, Transmit
+from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
+from shared.runtime.engine import Engine
 from shared.runtime.log import open_log
 from shared.runtime.metrics import Counts, HostCollector, serve
 from shared.runtime.record import pack_record, unpack_record
@@ -87,6 +89,8 @@ class Host:
             if template in ("ledger", "market.{instrument}")
         }
         self.engine = Engine(service.core, service.name, streams)
+        if hasattr(service.core, "peers"):  # the monitor's core reads the liveness table
+            service.core.peers = self.engine.peers
         self.wires = Wires(run, service.name)
         self._stream_ns = 0
         self._records: list[bytes] = []
@@ -169,8 +173,12 @@ class Host:
             if tap is not None:
                 tap(frame)
             self._take(frame)
-        self._timers(self._now())
+        now = self._now()
+        self._timers(now)
         self._drain_source()
+        repeats = self.engine.resends(now)
+        self.counts.resent += len(repeats)
+        self._effects += repeats
         self._flush()
 
     def _timeout_ms(self) -> int:
@@ -187,7 +195,9 @@ class Host:
             self.engine.refuse_foreign(event)
         except BadFrame as error:
             self.counts.refused[error.code] += 1
-            self.log.warning("frame_refused", code=error.code, field=error.field, value=str(error.value))
+            self.log.warning(
+                "frame_refused", code=error.code, field=error.field, value=str(error.value)
+            )
             return
         if isinstance(event.body, Heartbeat):
             self._step_internal(self.engine.hear(event, self._now()))
@@ -214,8 +224,6 @@ class Host:
     def _housekeeping(self, now: Now) -> None:
         for change in self.engine.peers.silent(now.boot_ns):
             self._step_internal(change)
-        self._effects += self.engine.resends(now)
-        self.counts.resent += len(self._effects)
         self._flush()
         beat = self.engine.heartbeat(os.getpid(), code_hash(), self._metrics_port, now)
         self.wires.send(beat)
@@ -261,7 +269,10 @@ class Host:
                     if log.level != "info":
                         self.counts.alarms[log.event] += 1
                     getattr(self.log, log.level)(
-                        log.event, correlation_id=correlation_id, epoch=self.engine.epoch, **log.fields
+                        log.event,
+                        correlation_id=correlation_id,
+                        epoch=self.engine.epoch,
+                        **log.fields,
                     )
                 case Stop(reason):
                     raise OurFault("CORE_STOPPED", field=self.service.name, value=reason, fix="")
@@ -273,7 +284,8 @@ class Host:
         self.counts.sync_ns += boot_ns() - began
 
     def _transmit(self, out: Transmit) -> None:
-        if self.wires.send(out):
+        late = out.not_after_ns is not None and boot_ns() > out.not_after_ns
+        if not late and self.wires.send(out):
             self.counts.sent[out.kind] += 1
             return
         self.counts.unsent[out.kind] += 1

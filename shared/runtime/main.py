@@ -24,7 +24,11 @@ def serve(name: str, build: Callable[[RunFolder], Service]) -> int:
     except Fault as fault:
         log = open_log(name, args.run.name)
         log.error(
-            "fault", side=fault.side, code=fault.code, field=fault.field, value=str(fault.value),
+            "fault",
+            side=fault.side,
+            code=fault.code,
+            field=fault.field,
+            value=str(fault.value),
             fix=fault.fix,
         )
         print(fault, file=sys.stderr)

@@ -36,7 +36,9 @@ class Counts:
 class HostCollector(Collector):
     """Turns `Counts` and a few gauges into Prometheus metrics on demand."""
 
-    def __init__(self, service: str, counts: Counts, gauges: Callable[[], dict[str, float]]) -> None:
+    def __init__(
+        self, service: str, counts: Counts, gauges: Callable[[], dict[str, float]]
+    ) -> None:
         self._service, self._counts, self._gauges = service, counts, gauges
 
     def collect(self) -> Iterator[Metric]:
@@ -46,8 +48,12 @@ class HostCollector(Collector):
             self._by_label("handled", "Inputs handled, by kind", "kind", counts.handled),
             self._by_label("sent", "Messages sent, by kind", "kind", counts.sent),
             self._by_label("refused", "Frames refused, by code", "code", counts.refused),
-            self._by_label("unsent", "Messages that no socket took, by kind", "kind", counts.unsent),
-            self._by_label("alarms", "Warnings and errors logged, by event", "event", counts.alarms),
+            self._by_label(
+                "unsent", "Messages that no socket took, by kind", "kind", counts.unsent
+            ),
+            self._by_label(
+                "alarms", "Warnings and errors logged, by event", "event", counts.alarms
+            ),
             self._total("resent", "Commands repeated", counts.resent),
             self._total("journal_syncs", "Journal syncs", counts.syncs),
             self._total("journal_sync_seconds", "Time in journal syncs", counts.sync_ns / 1e9),
@@ -55,7 +61,9 @@ class HostCollector(Collector):
             self._total("journal_bytes", "Bytes appended to the journal", counts.journal_bytes),
         )
         for name, value in self._gauges().items():
-            gauge = GaugeMetricFamily(f"bulkhead_{name}", name.replace("_", " "), labels=["service"])
+            gauge = GaugeMetricFamily(
+                f"bulkhead_{name}", name.replace("_", " "), labels=["service"]
+            )
             gauge.add_metric([self._service], value)
             yield gauge
 

@@ -38,6 +38,9 @@ def _split(payload: bytes) -> tuple[int, int, bytes, bytes]:
         stream_ns, boot_ns, frame, digest = msgpack.unpackb(payload)
     except (ValueError, TypeError) as error:
         raise OurFault(
-            "RECORD_SHAPE", field="journal record", value=str(error), fix="Was it written by Bulkhead?"
+            "RECORD_SHAPE",
+            field="journal record",
+            value=str(error),
+            fix="Was it written by Bulkhead?",
         ) from error
     return stream_ns, boot_ns, frame, digest

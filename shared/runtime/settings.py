@@ -25,21 +25,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise OperatorFault(
-            "CONFIG_MISSING", field=str(path), value=None, fix="Start a run, or name one with --run."
+            "CONFIG_MISSING",
+            field=str(path),
+            value=None,
+            fix="Start a run, or name one with --run.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OperatorFault("CONFIG_SYNTAX", field=str(path), value=str(error), fix="Mend it.") from None
+        raise OperatorFault(
+            "CONFIG_SYNTAX", field=str(path), value=str(error), fix="Mend it."
+        ) from None
 
 
 def section(model: type[T], table: dict[str, Any], where: str) -> T:
     """Validate one table; unknown keys are refused with the known ones named."""
     known = [f.name for f in fields(model)]  # type: ignore[arg-type]
-    for key in table:
+    for key, value in table.items():
         if key not in known:
             raise OperatorFault(
                 "CONFIG_UNKNOWN_KEY",
                 field=f"{where}.{key}",
-                value=table[key],
+                value=value,
                 fix=f"Known keys: {', '.join(known)}.",
             )
     try:

@@ -1,9 +1,9 @@
 """The sockets of one process, made from the registry. The only file that touches ZeroMQ.
 
-Every service binds a PUB socket for its streams and a ROUTER for commands to it, connects one SUB to
-everyone it listens to and one DEALER to each peer it sends commands to. High-water marks are
-explicit; a send never blocks. A second bind on an ipc path would steal it silently, so a lock file
-is taken first. DEALERs are IMMEDIATE: nothing is ever queued for a peer that is away.
+Every service binds a PUB socket for its streams and a ROUTER for commands to it, connects one SUB
+to everyone it listens to and one DEALER to each peer it sends commands to. High-water marks are
+explicit; a send never blocks. A second bind on an ipc path would steal it silently, so a lock
+file is taken first. DEALERs are IMMEDIATE: nothing is ever queued for a peer that is away.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import zmq
 
 from proto_schemas.registry import command_peers, peers_of, streams_consumed
 from shared.kernel.errors import OperatorFault
-from shared.runtime.engine import Transmit
+from shared.runtime.effects import Transmit
 from shared.runtime.run_folder import RunFolder
 
 PUB_HWM = 100_000

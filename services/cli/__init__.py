@@ -1,0 +1,1 @@
+"""The command line: makes runs, starts and stops their processes, shows what they say."""

@@ -1,0 +1,83 @@
+"""Asks the monitor what it sees: one question, repeated with the same id until it is answered.
+
+Silence is an answer too: `status` returns None, and the caller decides what that means. The socket
+is IMMEDIATE, so no question waits in a queue for a monitor that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from time import CLOCK_BOOTTIME, clock_gettime_ns, monotonic
+from types import TracebackType
+
+import zmq
+
+from proto_schemas.base import Envelope
+from proto_schemas.control import StatusReport, StatusRequest
+from proto_schemas.registry import BY_MODEL
+from shared.bus.codec import decode, encode
+from shared.runtime.run_folder import RunFolder
+
+RETRY_S = 0.3
+AWAY_S = 0.05
+RECONNECT_MS = 20
+
+
+class MonitorClient:
+    """A DEALER to the monitor of one run. Use it as a context manager."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._name = f"cli-{os.getpid()}"
+        self._asked = 0
+        self._context = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.IDENTITY, self._name.encode())
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.connect(run.endpoint("monitor", "cmd"))
+
+    def __enter__(self) -> MonitorClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._context.destroy(linger=0)
+
+    def status(self, timeout_s: float) -> StatusReport | None:
+        """The monitor's report, or None if it did not answer in time."""
+        self._asked += 1
+        envelope = Envelope(
+            BY_MODEL[StatusRequest].kind, BY_MODEL[StatusRequest].version, self._name, 1,
+            "to.monitor", self._asked, clock_gettime_ns(CLOCK_BOOTTIME), 0, None, None,
+        )  # fmt: skip
+        frame = encode(envelope, StatusRequest())
+        deadline = monotonic() + timeout_s
+        while (left_s := deadline - monotonic()) > 0:
+            wait_s = RETRY_S if self._sent(frame) else AWAY_S
+            answer = self._answer(envelope.id, min(left_s, wait_s))
+            if answer is not None:
+                return answer
+        return None
+
+    def _sent(self, frame: bytes) -> bool:
+        try:
+            self._socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def _answer(self, request_id: str, wait_s: float) -> StatusReport | None:
+        """Answers to earlier questions are old news: passed over."""
+        deadline = monotonic() + wait_s
+        while (left_s := deadline - monotonic()) > 0:
+            if not self._socket.poll(max(1, int(left_s * 1_000))):
+                return None
+            event = decode(self._socket.recv_multipart()[-1])
+            if event.envelope.cause == request_id and isinstance(event.body, StatusReport):
+                return event.body
+        return None

@@ -1,0 +1,77 @@
+"""`bulkhead sim` and `bulkhead bench chain`: the lab's drivers, with progress and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.cli.exit_codes import NOT_OK, OK
+from services.cli.output import note, print_json, say
+
+NOTE_EVERY_SEEDS = 50
+
+
+def run_sim(first_seed: int, seeds: int, as_json: bool) -> int:
+    """Run many seeds; not ok if any of them broke a promise."""
+    from services.lab.sim import run_seeds
+
+    def progress(done: int, failed: int) -> None:
+        if done == seeds or done % NOTE_EVERY_SEEDS == 0:
+            note(f"{done} of {seeds} seeds, {failed} failed")
+
+    report = run_seeds(first_seed, seeds, None if as_json else progress)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _say_report(report.to_json())
+    return OK if report.ok else NOT_OK
+
+
+def tell_seed(seed: int, as_json: bool) -> int:
+    """The story of one seed, line by line."""
+    from services.lab.sim import replay_seed
+
+    lines = 0
+    for line in replay_seed(seed):
+        lines += 1
+        (note if as_json else say)(line)
+    if as_json:
+        print_json({"ok": True, "seed": seed, "lines": lines})
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """The options of `bench chain`."""
+
+    rounds: int
+    seconds: int
+    rate_per_s: int
+    root: Path
+    as_json: bool
+
+
+def run_bench_chain(options: BenchOptions) -> int:
+    """Measure tick to order through the real processes, beside bare sockets."""
+    from services.lab.bench import bench_chain
+
+    report = bench_chain(options.rounds, options.seconds, options.rate_per_s, options.root)
+    if options.as_json:
+        print_json(report)
+    else:
+        _say_report(report)
+    return OK if report.get("ok", True) else NOT_OK
+
+
+def _say_report(report: Mapping[str, object], indent: str = "") -> None:
+    for key, value in report.items():
+        if isinstance(value, dict):
+            say(f"{indent}{key}:")
+            _say_report(value, indent + "  ")
+        elif isinstance(value, list) and value:
+            say(f"{indent}{key}:")
+            for item in value:
+                say(f"{indent}  {item}")
+        else:
+            say(f"{indent}{key}: {value}")

@@ -1,0 +1,56 @@
+"""What goes to the screen: reports to stdout, faults and progress to stderr.
+
+With `--json` the last line of stdout is one JSON object, whatever happens, and nothing else goes
+there. People get text; both come from the same plain dictionary.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from shared.kernel.errors import Fault
+
+
+def print_json(report: Mapping[str, Any]) -> None:
+    """One object on one line."""
+    print(json.dumps(report, separators=(",", ":"), default=str), flush=True)
+
+
+def say(text: str) -> None:
+    """One line for a person who reads the result."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """One line about what goes on; never part of the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_fault(fault: Fault) -> None:
+    """Side, code, field, value and fix on one plain line, whatever is in them."""
+    note(" ".join(str(fault).split()))
+
+
+def fault_json(fault: Fault) -> dict[str, Any]:
+    """A fault as the report of a command that could not do its work."""
+    return {
+        "ok": False,
+        "error": str(fault),
+        "side": fault.side,
+        "code": fault.code,
+        "field": fault.field,
+        "value": str(fault.value),
+        "fix": fault.fix,
+    }
+
+
+class CommandFailed(Exception):
+    """A fault that ended a command which already had something to report."""
+
+    def __init__(self, fault: Fault, report: Mapping[str, Any]) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.report = dict(report)

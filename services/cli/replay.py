@@ -1,0 +1,83 @@
+"""`bulkhead replay`: recorded data through the real processes, at any speed, with nothing lost.
+
+At `--speed max` the feed is paced by credit alone. There is no overall limit unless `--timeout`
+sets one; a minute without progress ends it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.cli.data_span import probe
+from services.cli.exit_codes import NOT_OK, OK
+from services.cli.outcome import Outcome
+from services.cli.output import note, print_json
+from services.cli.playing import play, reporting
+from services.cli.result_text import say_result
+from services.cli.runs import NewRun, Scalar
+from services.cli.screen import Viewing
+from services.cli.service_log import bad_rows
+from shared.kernel.errors import OperatorFault
+from shared.runtime.run_folder import RunFolder
+
+BAD_ROWS_SHOWN_MAX = 20
+SPEED_MAX = "max"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """The options of the command."""
+
+    data: Path
+    instrument: str
+    strategy: str
+    speed: str
+    timeout_s: float | None
+    root: Path
+    as_json: bool
+
+
+def run_replay(options: ReplayOptions) -> int:
+    """Run it and report; the exit code."""
+    outcome = Outcome("replay")
+    with reporting(outcome):
+        path = options.data.absolute()
+        venue: dict[str, Scalar] = {"data_path": str(path), **speed_setting(options.speed)}
+        probe(path, options.instrument)
+        new = NewRun("replay", options.instrument, options.strategy, {"venue": venue})
+        viewing = Viewing(None if options.as_json else f"replay of {path.name}")
+        limit_s = options.timeout_s
+        deadline_s = None if limit_s is None else time.monotonic() + limit_s
+        run = play(new, options.root, viewing, deadline_s, outcome)
+    _name_bad_rows(run)
+    if options.as_json:
+        print_json(outcome.to_json())
+    else:
+        say_result(outcome, run)
+    return OK if outcome.ok else NOT_OK
+
+
+def speed_setting(speed: str) -> dict[str, Scalar]:
+    """`max`, or a multiple of real speed with at most three decimals, as the venue's setting."""
+    if speed == SPEED_MAX:
+        return {"speed_milli": 0}
+    whole, _, fraction = speed.partition(".")
+    digits = whole + fraction.ljust(3, "0")
+    if not (digits.isascii() and digits.isdecimal() and len(fraction) <= 3 and int(digits) > 0):
+        raise OperatorFault(
+            "OPTION_SPEED",
+            field="--speed",
+            value=speed,
+            fix="Write max, or how many times real speed: 1, 60, 0.5.",
+        )
+    return {"speed_milli": int(digits)}
+
+
+def _name_bad_rows(run: RunFolder) -> None:
+    rows = bad_rows(run)
+    for row in rows[:BAD_ROWS_SHOWN_MAX]:
+        note(f"bad row: {row.get('file')}:{row.get('line')}: {row.get('reason')}")
+    if len(rows) > BAD_ROWS_SHOWN_MAX:
+        note(f"and {len(rows) - BAD_ROWS_SHOWN_MAX} more bad rows: see {run.log('venue')}")

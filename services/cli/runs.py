@@ -1,0 +1,169 @@
+"""Run folders: make one, find one, clear up after one.
+
+    <runs dir>/<stage>/<UTC time>-<4 hex>/   config.toml, journals/, logs/, venue/   (mode 0700)
+    <runs dir>/latest -> the newest of them
+
+The folder stays for ever: it is the evidence. Only the sockets' folder, which has a short path of
+its own because a Unix socket's path is short, is removed when the run ends. `config.toml` is
+written once, before the first process starts; its hash is in every epoch's first journal record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.kernel.errors import OperatorFault
+from shared.runtime.run_folder import RunFolder
+
+RUNS_VARIABLE = "BULKHEAD_RUNS"
+LATEST = "latest"
+SUBFOLDERS = ("journals", "logs", "venue")
+SOCK_DIR_LENGTH_MAX = 70
+PRIVATE = 0o700
+
+Scalar = str | int | bool
+Tables = Mapping[str, Mapping[str, Scalar]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`."""
+
+    stage: str
+    instrument: str
+    strategy: str
+    tables: Tables = field(default_factory=dict)
+
+
+def runs_root(given: Path | None) -> Path:
+    """Where runs are: `--runs-dir`, else the environment, else `./runs`."""
+    return (given or Path(os.environ.get(RUNS_VARIABLE) or "runs")).absolute()
+
+
+def create_run(new: NewRun, root: Path) -> RunFolder:
+    """Make the folder with its config. `publish_run` comes when the config has been checked."""
+    folder = _make_folder(root / new.stage)
+    sock_dir = _make_sock_dir()
+    try:
+        shared = {
+            "stage": new.stage,
+            "run_id": folder.name,
+            "install_id": secrets.token_hex(6),
+            "instrument": new.instrument,
+            "strategy": new.strategy,
+            "sock_dir": str(sock_dir),
+        }
+        (folder / "config.toml").write_text(toml_text({"run": shared, **new.tables}))
+        run = RunFolder.open(folder)
+    except BaseException:
+        shutil.rmtree(sock_dir)
+        shutil.rmtree(folder)
+        raise
+    return run
+
+
+def publish_run(run: RunFolder, root: Path) -> None:
+    """Point `latest` at it, at once, so that a reader always finds a run."""
+    aside = root / f".{LATEST}-{run.root.name}"
+    aside.symlink_to(run.root.relative_to(root))
+    try:
+        aside.replace(root / LATEST)
+    except OSError as error:
+        aside.unlink()
+        raise OperatorFault(
+            "RUNS_LATEST", field=str(root / LATEST), value=str(error), fix="Move it away."
+        ) from error
+
+
+def discard_run(run: RunFolder) -> None:
+    """Take away a run that never started."""
+    remove_sockets(run)
+    shutil.rmtree(run.root)
+
+
+def find_run(named: Path | None, root: Path) -> RunFolder:
+    """The run with this folder or id; without a name the latest one."""
+    if named is None:
+        return _latest(root)
+    for folder in (named, *sorted(root.glob(f"*/{named.name}"))):
+        if (folder / "config.toml").is_file():
+            return RunFolder.open(folder.resolve())
+    raise OperatorFault(
+        "RUN_MISSING",
+        field="--run",
+        value=str(named),
+        fix=f"Give a run's folder, or the id of one under {root}.",
+    )
+
+
+def remove_sockets(run: RunFolder) -> None:
+    """Take away the sockets' folder; the run's own folder stays."""
+    shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+
+
+def is_ours(run: RunFolder) -> bool:
+    """True while the sockets' folder is there and belongs to this user: the fence around them."""
+    try:
+        found = os.lstat(run.settings.sock_dir)
+    except FileNotFoundError:
+        return False
+    return found.st_uid == os.geteuid() and found.st_mode & 0o777 == PRIVATE
+
+
+def toml_text(tables: Tables) -> str:
+    """Plain TOML: tables of text, whole numbers and flags. A JSON string is a TOML string."""
+    lines: list[str] = []
+    for name, table in tables.items():
+        if table:
+            lines.append(f"[{name}]")
+            lines += [
+                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
+            ]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _make_folder(stage_folder: Path) -> Path:
+    try:
+        stage_folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        folder = stage_folder / f"{stamp}-{secrets.token_hex(2)}"
+        for path in (folder, *(folder / name for name in SUBFOLDERS)):
+            path.mkdir(mode=PRIVATE)
+    except OSError as error:
+        raise OperatorFault(
+            "RUN_FOLDER",
+            field="--runs-dir",
+            value=str(error),
+            fix="Name a folder you can write to.",
+        ) from error
+    return folder
+
+
+def _make_sock_dir() -> Path:
+    """A private folder with a short path; a long TMPDIR is passed over."""
+    folder = Path(tempfile.mkdtemp(prefix="bulkhead-"))
+    if len(str(folder)) > SOCK_DIR_LENGTH_MAX:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="bulkhead-", dir="/tmp"))
+    return folder
+
+
+def _latest(root: Path) -> RunFolder:
+    folder = root / LATEST
+    if not (folder / "config.toml").is_file():
+        raise OperatorFault(
+            "RUN_NONE",
+            field="runs folder",
+            value=str(root),
+            fix="Start one with `bulkhead demo`, or name one with --run or --runs-dir.",
+        )
+    return RunFolder.open(folder.resolve())

@@ -1,0 +1,144 @@
+"""The eight processes as the lab builds them: real cores, a made-up market, a busy strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from proto_schemas.base import Message
+from proto_schemas.market_data import FeedEnd, FeedTrade
+from proto_schemas.registry import SERVICES, streams_consumed
+from services.lab.node import Node
+from services.market_data.config import MarketDataConfig
+from services.market_data.core import MarketDataCore
+from services.monitor.config import MonitorConfig
+from services.monitor.core import MonitorCore
+from services.order_router.config import RouterConfig
+from services.order_router.core import RouterCore
+from services.order_state.config import OrderStateConfig
+from services.order_state.core import OrderStateCore
+from services.risk_engine.config import RiskConfig
+from services.risk_engine.core import RiskCore
+from services.risk_engine.limits import CEILINGS
+from services.strategy_engine.api import Context, Side, Strategy, Trade
+from services.strategy_engine.config import StrategyEngineConfig
+from services.strategy_engine.core import StrategyEngineCore
+from services.venue.config import VenueConfig
+from services.venue.core import VenueCore
+from services.watchdog.config import WatchdogConfig
+from services.watchdog.core import WatchdogCore
+from shared.kernel.clock import MS, SECOND
+from shared.kernel.outputs import Core
+
+INSTRUMENT = "ESM30"
+STRATEGY = "flipper"
+FIRST_ROW_NS = 1_898_946_000 * SECOND  # a morning in New York
+ROW_EVERY_STREAM_NS = 200 * MS
+ROW_EVERY_BOOT_NS = 5 * MS
+
+
+class Flipper(Strategy):
+    """Trades as often as it can: every few ticks to another position between -3 and 3 lots."""
+
+    name = STRATEGY
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.seen = 0
+
+    def on_trade(self, ctx: Context, trade: Trade) -> None:
+        """Want a position that follows from the row's number alone."""
+        self.seen += 1
+        if self.seen % self.every or ctx.open_orders or not ctx.can_trade:
+            return
+        held = ctx.position_lots
+        if held is None:
+            return
+        step = (trade.feed_seq * 7919) % 7 - 3 - held
+        if step:
+            ctx.market(Side.BUY if step > 0 else Side.SELL, abs(step))
+
+
+@dataclass(slots=True)
+class MadeUpFeed:
+    """The venue's source in the lab: a random walk, one row each 5 ms, up to the core's credit."""
+
+    rows: list[FeedTrade]
+    not_before_ns: int = 0
+
+    def __call__(self, node: Node, boot_ns: int) -> tuple[Message, int] | None:
+        """The next row for the venue, if it is due and covered by credit."""
+        if node.name != "venue" or self.due_ns(node, boot_ns) != boot_ns:
+            return None
+        self.not_before_ns = boot_ns + ROW_EVERY_BOOT_NS
+        feed = _window(node)
+        if feed.fed_seq == len(self.rows):
+            return FeedEnd(feed.fed_seq + 1, INSTRUMENT, len(self.rows), 0, 0), 0
+        row = self.rows[feed.fed_seq]
+        return row, row.exchange_ns
+
+    def due_ns(self, node: Node, boot_ns: int) -> int | None:
+        """When the venue should look again; None while only credit can help."""
+        if node.name != "venue":
+            return None
+        feed = _window(node)
+        if feed.ended or feed.fed_seq >= feed.credit_feed_seq:
+            return None
+        return max(boot_ns, self.not_before_ns)
+
+
+def make_feed(rng: Random, rows: int) -> MadeUpFeed:
+    """A seeded market: prices walk by ticks, sizes vary, some rows are exact repeats."""
+    price = 20_000
+    made = []
+    for number in range(1, rows + 1):
+        price += rng.choice((-1, 0, 0, 0, 1))
+        size = rng.choice((None, 0, 1, 1, 2, 5))
+        at_ns = FIRST_ROW_NS + number * ROW_EVERY_STREAM_NS
+        made.append(FeedTrade(number, INSTRUMENT, at_ns, price, size))
+    return MadeUpFeed(made)
+
+
+def make_core(name: str, every: int) -> Core:
+    """The real core of one service, with the lab's settings."""
+    match name:
+        case "venue":
+            return VenueCore(VenueConfig(INSTRUMENT))
+        case "market_data":
+            return MarketDataCore(MarketDataConfig(INSTRUMENT))
+        case "strategy_engine":
+            return StrategyEngineCore(StrategyEngineConfig(INSTRUMENT, STRATEGY), Flipper(every))
+        case "risk_engine":
+            return RiskCore(RiskConfig(STRATEGY, INSTRUMENT, CEILINGS["replay"]))
+        case "order_router":
+            return RouterCore(RouterConfig())
+        case "order_state":
+            return OrderStateCore(OrderStateConfig())
+        case "watchdog":
+            return WatchdogCore(WatchdogConfig())
+    return MonitorCore(MonitorConfig("replay", "lab", INSTRUMENT, STRATEGY))
+
+
+def make_fleet(every: int) -> dict[str, Node]:
+    """All processes, not started."""
+    return {
+        name: Node(name, _builder(name, every), _gapless(name)) for name in SERVICES
+    }
+
+
+def _builder(name: str, every: int):  # type: ignore[no-untyped-def]
+    return lambda: make_core(name, every)
+
+
+def _gapless(name: str) -> dict[str, str]:
+    return {
+        template.format(instrument=INSTRUMENT): producers[0]
+        for template, producers in streams_consumed(name).items()
+        if template in ("ledger", "market.{instrument}")
+    }
+
+
+def _window(node: Node):  # type: ignore[no-untyped-def]
+    core = node.engine.core
+    assert isinstance(core, VenueCore)
+    return core.feed

@@ -1,0 +1,221 @@
+"""One plausible, fully filled message of every kind: what the golden files are made of.
+
+They tell one trade, so that the pages read like a story. Never edit a sample of a released version:
+its bytes stand in `proto_schemas/golden/`. A new version of a kind gets a new sample.
+"""
+
+from __future__ import annotations
+
+from proto_schemas.base import Envelope, Message
+from proto_schemas.broker import (
+    BrokerExecution,
+    BrokerOrder,
+    BrokerOrderEvent,
+    BrokerPosition,
+    BrokerQuery,
+    BrokerSnapshot,
+    NewOrder,
+)
+from proto_schemas.control import (
+    Blind,
+    Control,
+    Heartbeat,
+    Lease,
+    LeaseRequest,
+    PeerStatus,
+    Replace,
+    RequestExpired,
+    ServiceStatus,
+    Sighted,
+    Snapshot,
+    SnapshotRequest,
+    Started,
+    StatusReport,
+    StatusRequest,
+    TimerFired,
+    Undelivered,
+)
+from proto_schemas.enums import (
+    FeedState,
+    Mode,
+    OrderAction,
+    OrderState,
+    OrderType,
+    ServiceState,
+    SessionPhase,
+    Side,
+)
+from proto_schemas.ledger import (
+    Break,
+    BrokerReport,
+    Execution,
+    OrderEvent,
+    OrderUpdate,
+    PositionUpdate,
+    ReconcileFetch,
+    ReconcileReport,
+)
+from proto_schemas.market_data import (
+    Bar,
+    FeedCredit,
+    FeedEnd,
+    FeedOpen,
+    FeedStatus,
+    FeedTrade,
+    Mark,
+    MarketProgress,
+    Trade,
+)
+from proto_schemas.registry import ANY, BY_MODEL
+from proto_schemas.signals import Ack, Approval, Decision, Intent, Nack
+from shared.bus.codec import encode, stream_of
+
+ORDER = "9f3ac21b-77d0-0001-0002-00000000002a"
+ES, SESSION, STRATEGY = "ESZ24", "order_router", "ema_cross"
+TRADED_NS = 1_733_148_000_123_456_789
+RECEIVED_NS = 86_400_000_000_000
+PRICE = 24_310
+LIMITS = "4c1f0a9be27d"
+
+
+def sample_envelope(message: Message) -> Envelope:
+    """The fixed envelope of a sample."""
+    row = BY_MODEL[type(message)]
+    producer = row.producers[0] if row.producers[0] != ANY else "order_state"
+    stream = stream_of(message, fallback="internal" if row.delivery == "internal" else "to.peer")
+    cause = "strategy_engine/2/to.risk_engine/17"
+    times = (RECEIVED_NS, TRADED_NS)
+    return Envelope(row.kind, row.version, producer, 2, stream, 42, *times, "ema_cross-2-42", cause)
+
+
+_UPDATE = OrderUpdate(
+    ORDER, SESSION, STRATEGY, ES, Side.BUY, 2, 2, 2 * PRICE, OrderState.FILLED, "OK"
+)
+_BROKER_ORDERS = (BrokerOrder(ORDER, SESSION, ES, Side.BUY, 2, 1, OrderState.PARTIAL_FILL),)
+_BROKER_POSITIONS = (BrokerPosition(ES, 1), BrokerPosition("NQZ24", -3))
+
+_FEED: tuple[Message, ...] = (
+    FeedOpen(0, 256),
+    FeedCredit(512),
+    FeedTrade(42, ES, TRADED_NS, PRICE, 3),
+    FeedEnd(40_000, ES, 40_000, 12, 1),
+    MarketProgress("strategy_engine", 42),
+    Trade(42, ES, TRADED_NS, RECEIVED_NS, PRICE, 3),
+    Bar(
+        instrument=ES,
+        start_ns=1_733_147_940_000_000_000,
+        span_ns=60_000_000_000,
+        receive_ns=RECEIVED_NS,
+        open_ticks=24_300,
+        high_ticks=24_312,
+        low_ticks=24_298,
+        close_ticks=PRICE,
+        volume_lots=811,
+        trades=240,
+    ),
+    Mark(ES, TRADED_NS, RECEIVED_NS, PRICE),
+    FeedStatus(ES, FeedState.LIVE, 42, 42, 0, 0, 43, 0),
+)
+_ORDER_PATH: tuple[Message, ...] = (
+    Intent(ORDER, STRATEGY, ES, Side.BUY, 2, OrderType.MARKET, False, PRICE, RECEIVED_NS + 10**9),
+    Decision(ORDER, False, "PRICE_COLLAR", "40 ticks", "57 ticks"),
+    Approval(
+        client_order_id=ORDER,
+        strategy=STRATEGY,
+        instrument=ES,
+        side=Side.BUY,
+        quantity_lots=2,
+        order_type=OrderType.MARKET,
+        reduce_only=False,
+        expires_ns=RECEIVED_NS + 10**9,
+        limits_hash=LIMITS,
+    ),
+    Ack(),
+    Nack("GATE_CLOSED", "lease", "none since 1200 ms"),
+)
+_BROKER: tuple[Message, ...] = (
+    NewOrder(SESSION, ORDER, ES, Side.BUY, 2, OrderType.MARKET, False),
+    BrokerQuery(SESSION, 6),
+    BrokerOrderEvent(SESSION, 7, ORDER, "V-1042", OrderState.ACKNOWLEDGED, "OK", TRADED_NS),
+    BrokerExecution(
+        session=SESSION,
+        session_seq=8,
+        client_order_id=ORDER,
+        broker_order_id="V-1042",
+        execution_id="V-E-77",
+        instrument=ES,
+        side=Side.BUY,
+        quantity_lots=1,
+        price_ticks=PRICE,
+        fee_mills=2_250,
+        leaves_lots=1,
+        exchange_ns=TRADED_NS,
+    ),
+    BrokerSnapshot(SESSION, 8, 7, _BROKER_ORDERS, _BROKER_POSITIONS, True),
+)
+_LEDGER: tuple[Message, ...] = (
+    OrderEvent(
+        client_order_id=ORDER,
+        session=SESSION,
+        strategy=STRATEGY,
+        instrument=ES,
+        side=Side.BUY,
+        quantity_lots=2,
+        order_type=OrderType.MARKET,
+        action=OrderAction.ACKNOWLEDGE,
+        code="OK",
+        broker_order_id="V-1042",
+        exchange_ns=TRADED_NS,
+    ),
+    Execution(
+        client_order_id=ORDER,
+        session=SESSION,
+        strategy=STRATEGY,
+        execution_id="V-E-77",
+        broker_order_id="V-1042",
+        instrument=ES,
+        side=Side.BUY,
+        quantity_lots=1,
+        price_ticks=PRICE,
+        fee_mills=2_250,
+        exchange_ns=TRADED_NS,
+    ),
+    _UPDATE,
+    PositionUpdate(STRATEGY, ES, 2, 2 * PRICE, -12_500, 25_000, 4_500, PRICE + 1),
+    ReconcileReport(
+        reconcile_id=3,
+        clean=False,
+        ledger_positions=(BrokerPosition(ES, 2),),
+        broker_positions=_BROKER_POSITIONS,
+        orders_compared=1,
+        breaks=(Break("POSITION_DIFFERS", ES, 2, 1),),
+        at_ns=RECEIVED_NS,
+    ),
+    ReconcileFetch(3),
+    BrokerReport(3, _BROKER_ORDERS, _BROKER_POSITIONS),
+)
+_CONTROL: tuple[Message, ...] = (
+    LeaseRequest(9),
+    Lease(9, 4, Mode.NORMAL, 1_000_000_000),
+    Control(4, Mode.REDUCE_ONLY, SessionPhase.ENTRIES_STOPPED, "session ends", False, True),
+    SnapshotRequest("ledger", 2, 41),
+    Snapshot("ledger", 2, 42, True, (encode(sample_envelope(_UPDATE), _UPDATE),)),
+    Heartbeat("order_state", 4711, ServiceState.READY, 90_210, "0a1b2c3d4e5f", 9_105),
+    StatusRequest(),
+    StatusReport(
+        (ServiceStatus("venue", 4712, ServiceState.TRADING, 1, 250_000_000, True),),
+        {"feed_seq": 42, "mode": "NORMAL", "reconciled": True, "last_break": None},
+    ),
+    Started("9f3ac21b77d0", "c0ffee123456", "0a1b2c3d4e5f"),
+    TimerFired("lease"),
+    PeerStatus("order_router", True, 3),
+    Blind("ledger", "order_state"),
+    Replace("ledger", "order_state"),
+    Sighted("ledger", "order_state"),
+    RequestExpired("strategy_engine/2/to.risk_engine/17", "intent"),
+    Undelivered("order_router/2/send.venue/5", "new_order", ORDER),
+)
+
+SAMPLES: dict[type[Message], Message] = {
+    type(message): message for message in _FEED + _ORDER_PATH + _BROKER + _LEDGER + _CONTROL
+}

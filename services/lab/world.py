@@ -1,0 +1,278 @@
+"""The scheduler: one thread, one seed, virtual time, all cores, hostile links and kills.
+
+It takes the place of the hosts: it carries frames between engines, fires timers, sends heartbeats,
+repeats commands, and kills processes between any two outputs of a step. Cores and engines are the very
+ones of the real processes. Everything random comes from one `Random(seed)`; so a seed is a story that
+can be told again, line by line.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from proto_schemas.base import Message
+from proto_schemas.control import Heartbeat
+from proto_schemas.registry import peers_of, streams_consumed
+from services.lab.faults import NEVER_DOUBLED, Faults
+from services.lab.node import Node
+from shared.bus.codec import decode
+from shared.kernel.clock import MS, Now
+from shared.kernel.outputs import Event
+from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
+
+BEAT_NS = 250 * MS
+LINK_MIN_NS = 50_000
+LINK_MAX_NS = 400_000
+START_NS = 1_000_000_000
+
+Watch = Callable[[str, Event, list[Effect], Node], None]
+
+
+@dataclass(order=True, slots=True)
+class Item:
+    """Something that happens at a time; `tie` keeps equal times in order of making."""
+
+    at_ns: int
+    tie: int
+    what: str = field(compare=False)
+    args: tuple[Any, ...] = field(compare=False)
+
+
+class World:
+    """All processes and everything between them."""
+
+    def __init__(self, seed: int, nodes: dict[str, Node], faults: Faults, watch: Watch) -> None:
+        self.random = Random(seed)
+        self.nodes = nodes
+        self.faults = faults
+        self.watch = watch
+        self.boot_ns = START_NS
+        self.counts: Counter[str] = Counter()
+        self.story: Callable[[str], None] | None = None
+        self.source: Callable[[Node, int], tuple[Message, int] | None] = lambda _node, _ns: None
+        self._heap: list[Item] = []
+        self._tie = 0
+        self._lost_run = 0
+        self._link_free: dict[tuple[str, str, str], int] = {}
+        self._doomed: dict[str, int] = {}
+        self._wake_at: dict[str, int] = {}
+
+    # --- running --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Boot all processes and the nemesis."""
+        for name in self.nodes:
+            self._at(0, "boot", name)
+            self._at(self.random.randrange(BEAT_NS), "beat", name)
+        self._at(self.faults.kill_every_ns, "nemesis")
+
+    def run_until(self, boot_ns: int, done: Callable[[], bool] = lambda: False) -> bool:
+        """Let things happen until that time, or until `done` says so (looked at every beat)."""
+        while self._heap and self._heap[0].at_ns <= boot_ns:
+            item = heapq.heappop(self._heap)
+            self.boot_ns = max(self.boot_ns, item.at_ns)
+            self.counts["events"] += 1
+            getattr(self, f"_on_{item.what}")(*item.args)
+            if item.what == "beat" and done():
+                return True
+        self.boot_ns = boot_ns
+        return done()
+
+    def _at(self, delay_ns: int, what: str, *args: Any) -> None:
+        self._tie += 1
+        heapq.heappush(self._heap, Item(self.boot_ns + delay_ns, self._tie, what, args))
+
+    def _tell(self, line: str) -> None:
+        if self.story is not None:
+            self.story(f"{(self.boot_ns - START_NS) / 1e9:10.6f}  {line}")
+
+    # --- what happens ---------------------------------------------------------------------------
+
+    def _on_boot(self, name: str) -> None:
+        node = self.nodes[name]
+        event, now = node.boot(self.boot_ns)
+        self._tell(f"{name} starts, epoch {event.envelope.epoch}, {len(node.records)} records")
+        self._step(node, event, now)
+
+    def _on_frame(self, name: str, life: int, frame: bytes) -> None:
+        node = self.nodes[name]
+        if not node.up or node.life != life:
+            self.counts["lost_with_process"] += 1
+            return
+        event = decode(frame)
+        node.engine.refuse_foreign(event)
+        if isinstance(event.body, Heartbeat):
+            self._internal(node, node.engine.hear(event, Now(node.stream_ns, self.boot_ns)))
+            return
+        now = node.advance(event.envelope.stream_ns, self.boot_ns)
+        self._timers(node, now)
+        if node.up:
+            self._step(node, event, now)
+
+    def _on_beat(self, name: str) -> None:
+        node = self.nodes[name]
+        self._at(BEAT_NS, "beat", name)
+        if not node.up:
+            return
+        now = Now(node.stream_ns, self.boot_ns)
+        for change in node.engine.peers.silent(self.boot_ns):
+            self._internal(node, change)
+        if not node.up:
+            return
+        self._transmit(node, node.engine.heartbeat(1, "lab", 0, now))
+        self._wake(node)
+
+    def _on_wake(self, name: str, life: int) -> None:
+        node = self.nodes[name]
+        if not node.up or node.life != life:
+            return
+        self._wake_at.pop(name, None)
+        now = Now(node.stream_ns, self.boot_ns)
+        self._timers(node, now)
+        for out in node.engine.resends(now) if node.up else ():
+            self.counts["resent"] += 1
+            self._transmit(node, out)
+        while node.up and (found := self.source(node, self.boot_ns)) is not None:
+            body, stream_ns = found
+            now = node.advance(stream_ns, self.boot_ns)
+            self._timers(node, now)
+            self._step(node, node.internal(body, now), now)
+        self._wake(node)
+
+    def _on_nemesis(self) -> None:
+        faults = self.faults
+        self._at(self.random.randrange(1, 2 * faults.kill_every_ns), "nemesis")
+        if not faults.kills:
+            return
+        victim = self.random.choice(faults.kills)
+        if faults.kill_in_step and self.random.random() < 0.7:
+            self._doomed[victim] = self.random.randrange(0, 4)
+        else:
+            self._kill(self.nodes[victim])
+
+    def _kill(self, node: Node) -> None:
+        if not node.up:
+            return
+        node.up = False
+        self.counts["kills"] += 1
+        self.counts[f"kills_{node.name}"] += 1
+        down_ns = self.random.randrange(10 * MS, 10 * MS + self.faults.down_max_ns)
+        self._tell(f"{node.name} is killed, back in {down_ns // MS} ms")
+        self._at(down_ns, "boot", node.name)
+
+    # --- stepping -------------------------------------------------------------------------------
+
+    def _internal(self, node: Node, body: Message | None) -> None:
+        if body is not None and node.up:
+            now = Now(node.stream_ns, self.boot_ns)
+            self._step(node, node.internal(body, now), now)
+
+    def _timers(self, node: Node, now: Now) -> None:
+        while node.up and (due := node.engine.due(now)) is not None:
+            self._step(node, node.internal(due, now), now)
+
+    def _step(self, node: Node, event: Event, now: Now) -> None:
+        budget = self._doomed.pop(node.name, None)
+        forget = budget == 0
+        step = node.step(event, now, forget)
+        if forget:
+            self._kill(node)
+            return
+        self.watch("step", event, step.effects, node)
+        for count, effect in enumerate(step.effects):
+            if budget is not None and count >= budget:
+                break
+            self._do(node, effect, now)
+        if budget is not None:
+            self._kill(node)
+        elif node.up:
+            self._wake(node)
+
+    def _do(self, node: Node, effect: Effect, now: Now) -> None:
+        match effect:
+            case Sync():
+                node.synced = len(node.records)
+            case Transmit():
+                self.watch("send", _NO_EVENT, [effect], node)
+                if not self._transmit(node, effect) and effect.one_shot and effect.route == "dealer":
+                    self._step(node, node.engine.undelivered(effect, now), now)
+            case LogLine(log, correlation):
+                if self.story is not None:
+                    self._tell(f"{node.name}: {log.event} {correlation or ''} {log.fields}")
+            case Stop(reason):
+                raise AssertionError(f"{node.name} stopped: {reason}")
+
+    def _wake(self, node: Node) -> None:
+        """Make sure that the node runs again when something in it comes due."""
+        times = [node.engine.next_due_ns(), self._source_due(node)]
+        due = min((t for t in times if t is not None), default=None)
+        if due is None:
+            return
+        due = max(due, self.boot_ns + 1)
+        if self._wake_at.get(node.name, 1 << 62) > due or self._wake_at[node.name] <= self.boot_ns:
+            self._wake_at[node.name] = due
+            self._at(due - self.boot_ns, "wake", node.name, node.life)
+
+    def _source_due(self, node: Node) -> int | None:
+        due = getattr(self.source, "due_ns", None)
+        return due(node, self.boot_ns) if due is not None else None
+
+    # --- links ----------------------------------------------------------------------------------
+
+    def _transmit(self, node: Node, out: Transmit) -> bool:
+        """Put a frame on its way; False if the peer is away and the socket would say so."""
+        if out.route != "pub":
+            if not self.nodes[out.peer].up:
+                return False
+            self._carry(node.name, out.peer, out)
+            return True
+        stream = out.frame.partition(b"\0")[0].decode()
+        for name, peer in self.nodes.items():
+            if peer.up and name != node.name and _listens(name, node.name, stream):
+                self._carry(node.name, name, out)
+        return True
+
+    def _carry(self, source: str, target: str, out: Transmit) -> None:
+        faults, rng = self.faults, self.random
+        if self._lost_run > 0 or rng.randrange(10_000) < faults.lose_rate:
+            self._lost_run = self._lost_run - 1 if self._lost_run else rng.randrange(faults.lose_run)
+            self.counts["lost"] += 1
+            self._tell(f"lost: {out.kind} from {source} to {target}")
+            return
+        copies = 1
+        if out.kind not in NEVER_DOUBLED and rng.randrange(10_000) < faults.double_rate:
+            copies = 2
+            self.counts["doubled"] += 1
+        for _ in range(copies):
+            self._deliver(source, target, out)
+
+    def _deliver(self, source: str, target: str, out: Transmit) -> None:
+        rng, faults = self.random, self.faults
+        at_ns = self.boot_ns + rng.randrange(LINK_MIN_NS, LINK_MAX_NS)
+        if rng.randrange(10_000) < faults.delay_rate:
+            at_ns += rng.randrange(1, faults.delay_max_ns)
+            self.counts["delayed"] += 1
+        link = (source, target, out.route)
+        if not faults.reorder:
+            at_ns = max(at_ns, self._link_free.get(link, 0) + 1)
+            self._link_free[link] = at_ns
+        life = self.nodes[target].life
+        self._at(at_ns - self.boot_ns, "frame", target, life, out.frame)
+
+
+_NO_EVENT: Any = None
+
+
+def _listens(name: str, publisher: str, stream: str) -> bool:
+    if stream == "heartbeat":
+        return publisher in peers_of(name)
+    head = stream.partition(".")[0]
+    return any(
+        template.partition(".")[0] == head and publisher in producers
+        for template, producers in streams_consumed(name).items()
+    )

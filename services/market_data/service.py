@@ -1,0 +1,13 @@
+"""Puts the ingestor together: a core and nothing else."""
+
+from __future__ import annotations
+
+from services.market_data.config import load
+from services.market_data.core import MarketDataCore
+from shared.runtime.host import Service
+from shared.runtime.run_folder import RunFolder
+
+
+def build(run: RunFolder) -> Service:
+    """Make the service from a run's config."""
+    return Service("market_data", MarketDataCore(load(run)))

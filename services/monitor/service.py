@@ -1,0 +1,19 @@
+"""Builds the monitor's process: its core, and the follower of everyone's journals."""
+
+from __future__ import annotations
+
+import os
+
+from services.monitor.audit_source import AuditSource
+from services.monitor.config import load
+from services.monitor.core import NAME, MonitorCore
+from shared.runtime.host import Service
+from shared.runtime.run_folder import RunFolder
+
+
+def build(run: RunFolder) -> Service:
+    """Return the service of this run."""
+    config = load(run)
+    core = MonitorCore(config)
+    core.pid = os.getpid()
+    return Service(NAME, core, AuditSource(run, config.tunables))

@@ -1,0 +1,237 @@
+"""The order router: approvals in, orders out, and the truth about both to the ledger.
+
+Theory of operation. An approval is a command from the risk engine. It is answered once: Ack means
+that it stands in our journal, synced, and its order has been handed to the broker session; Nack
+means that it never was and never will be. In between lies only the gate. A repeat of an approval
+gets the same answer and sends nothing.
+
+The journal of inputs is the outbox: stepping it again after a kill rebuilds every order, and since
+nobody can know which bytes left before the kill, all orders without an answer become UNKNOWN and
+the broker is asked (`shared/brokers/session.py`). Until a complete snapshot came back the gate is
+shut.
+
+The lease is pulled: every quarter of its life we ask the watchdog with a fresh nonce; an answer
+counts from the moment that its own request was sent, so an old or queued answer is worth nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proto_schemas.base import Envelope, Message
+from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, BrokerSnapshot, NewOrder
+from proto_schemas.control import (
+    Control,
+    Lease,
+    LeaseRequest,
+    PeerStatus,
+    Started,
+    TimerFired,
+    Undelivered,
+)
+from proto_schemas.enums import Mode, ServiceState
+from proto_schemas.ledger import BrokerReport, ReconcileFetch
+from proto_schemas.signals import Ack, Approval, Nack
+from services.order_router.config import RouterConfig
+from services.order_router.gate import GateState, Refusal, check_gate, stricter, until_ns
+from shared.brokers.session import LEDGER, TIMER, BrokerSession
+from shared.kernel.clock import MS, Now
+from shared.kernel.outputs import Event, Log, Output, Reply, Request, Send, SetTimer
+
+NAME = "order_router"
+WATCHDOG = "watchdog"
+LEASE_TIMER = "lease"
+REPORT_TIMER = "report"
+REPORT_RETRY_NS = 100 * MS
+NONCES_MAX = 64
+
+
+@dataclass(slots=True)
+class RouterState:
+    """Everything the router must not forget."""
+
+    session: BrokerSession
+    gate: GateState = field(default_factory=GateState)
+    report_id: int | None = None
+    refused: int = 0
+
+
+class RouterCore:
+    """See the module's theory of operation."""
+
+    def __init__(self, config: RouterConfig) -> None:
+        self._config = config
+        self._state = RouterState(BrokerSession(NAME, config.ack_timeout_ns, config.wire_delay_ns))
+
+    def handle(self, event: Event, now: Now) -> list[Output]:
+        """Take one input."""
+        session = self._state.session
+        match event.body:
+            case Approval() as approval:
+                return self._on_approval(approval, event.envelope, now)
+            case BrokerOrderEvent() as body:
+                return session.on_order_event(body, now)
+            case BrokerExecution() as body:
+                return session.on_execution(body, now)
+            case BrokerSnapshot() as body:
+                return session.on_snapshot(body, now) + self._report(now)
+            case Lease() as lease:
+                return self._on_lease(lease)
+            case Control(mode=mode):
+                self._state.gate.control = mode
+            case Ack() | Nack():
+                return self._on_answer(event)
+            case ReconcileFetch(reconcile_id=reconcile_id):
+                return self._on_fetch(reconcile_id, event.envelope, now)
+            case PeerStatus(peer="venue") as status:
+                return session.on_broker(status, now)
+            case Undelivered(kind="new_order", subject=client_order_id):
+                return session.on_undelivered(client_order_id, now)
+            case TimerFired(name=name):
+                return self._on_timer(name, now)
+            case Started():
+                return self._on_started(now)
+        return []
+
+    def current(self, stream: str) -> list[Message]:
+        """The router publishes no stream."""
+        return []
+
+    def state(self) -> RouterState:
+        """Everything mutable."""
+        return self._state
+
+    def state_word(self) -> str:
+        """RECONCILING until the broker's snapshot, then what lease and control allow."""
+        if self._state.session.halted:
+            return ServiceState.PAUSED
+        if not self._state.session.ready:
+            return ServiceState.RECONCILING
+        mode = stricter(self._state.gate.lease.mode, self._state.gate.control)
+        words = {
+            Mode.NORMAL: ServiceState.TRADING,
+            Mode.REDUCE_ONLY: ServiceState.REDUCE_ONLY,
+            Mode.HALT: ServiceState.PAUSED,
+        }
+        return words[mode]
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def _on_approval(self, approval: Approval, request: Envelope, now: Now) -> list[Output]:
+        session, gate = self._state.session, self._state.gate
+        known = session.order(approval.client_order_id)
+        if known is not None:
+            same = _order(approval) == known.order
+            return [Reply(request, Ack() if same else Nack("DUPLICATE_ORDER", "facts", "differ"))]
+        rate_max = self._config.orders_per_second_max
+        refusal = check_gate(gate, approval, self._blocked(approval), rate_max, now)
+        if refusal is not None:
+            return self._refuse(approval, refusal, request)
+        gate.sends_ns.append(now.boot_ns)
+        outputs = session.submit(
+            _order(approval),
+            approval.strategy,
+            request.correlation_id,
+            until_ns(gate, approval),
+            now,
+        )
+        return [*outputs, Reply(request, Ack())]
+
+    def _blocked(self, approval: Approval) -> Refusal | None:
+        session = self._state.session
+        if session.halted:
+            return Refusal("HALTED", "none", session.halted)
+        if not session.ready:
+            return Refusal("BROKER_NOT_READY", "snapshot", "none")
+        for item in session.unknown():
+            if item.order.instrument == approval.instrument and not approval.reduce_only:
+                return Refusal("ORDER_UNKNOWN", "0", item.order.client_order_id)
+        return None
+
+    def _refuse(self, approval: Approval, refusal: Refusal, request: Envelope) -> list[Output]:
+        self._state.refused += 1
+        fields: dict[str, str | int | bool | None] = {
+            "client_order_id": approval.client_order_id,
+            "code": refusal.code,
+            "limit": refusal.limit,
+            "value": refusal.value,
+        }
+        return [
+            Reply(request, Nack(refusal.code, refusal.limit, refusal.value)),
+            Log("gate_refused", fields, "warning"),
+        ]
+
+    def _on_answer(self, event: Event) -> list[Output]:
+        if event.envelope.producer != LEDGER:
+            return []
+        return self._state.session.on_ledger_answer(event.body)
+
+    # --- lease ----------------------------------------------------------------------------------
+
+    def _ask_lease(self, now: Now) -> list[Output]:
+        lease = self._state.gate.lease
+        nonce, lease.next_nonce = lease.next_nonce, lease.next_nonce + 1
+        lease.asked_ns[nonce] = now.boot_ns
+        while len(lease.asked_ns) > NONCES_MAX:
+            del lease.asked_ns[min(lease.asked_ns)]
+        return [
+            Send(WATCHDOG, LeaseRequest(nonce)),
+            SetTimer(LEASE_TIMER, now.boot_ns + self._config.lease_ask_every_ns),
+        ]
+
+    def _on_lease(self, answer: Lease) -> list[Output]:
+        lease = self._state.gate.lease
+        asked_ns = lease.asked_ns.pop(answer.nonce, None)
+        if asked_ns is None or answer.lease_epoch < lease.epoch:
+            return []  # an old or queued answer is worth nothing
+        changed = lease.mode is not answer.mode
+        lease.epoch, lease.mode = answer.lease_epoch, answer.mode
+        lease.until_ns = asked_ns + answer.ttl_ns
+        return [Log("lease", {"mode": str(answer.mode)})] if changed else []
+
+    # --- reconcile, timers, start ---------------------------------------------------------------
+
+    def _on_fetch(self, reconcile_id: int, request: Envelope, now: Now) -> list[Output]:
+        """Fetch a fresh account for the ledger; its own news must have reached the ledger first."""
+        self._state.report_id = reconcile_id
+        self._state.session.asked_ns = None
+        return [Reply(request, Ack()), *self._state.session.ask(now)]
+
+    def _report(self, now: Now) -> list[Output]:
+        session, report_id = self._state.session, self._state.report_id
+        if report_id is None or session.snapshot is None or not session.ready:
+            return []
+        if session.ledger_waiting:
+            return [SetTimer(REPORT_TIMER, now.boot_ns + REPORT_RETRY_NS)]
+        self._state.report_id = None
+        snapshot = session.snapshot
+        report = BrokerReport(report_id, snapshot.orders, snapshot.positions)
+        session.ledger_waiting += 1
+        return [Request(LEDGER, report)]
+
+    def _on_timer(self, name: str, now: Now) -> list[Output]:
+        match name:
+            case "lease":
+                return self._ask_lease(now)
+            case "report":
+                self._state.session.asked_ns = None
+                return self._state.session.ask(now)
+        return self._state.session.on_timer(now) if name == TIMER else []
+
+    def _on_started(self, now: Now) -> list[Output]:
+        gate = self._state.gate
+        gate.lease.until_ns, gate.lease.mode, gate.control = 0, Mode.HALT, Mode.NORMAL
+        gate.lease.asked_ns.clear()
+        return self._state.session.start(now) + self._ask_lease(now)
+
+
+def _order(approval: Approval) -> NewOrder:
+    return NewOrder(
+        NAME,
+        approval.client_order_id,
+        approval.instrument,
+        approval.side,
+        approval.quantity_lots,
+        approval.order_type,
+        approval.reduce_only,
+    )

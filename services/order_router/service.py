@@ -1,0 +1,13 @@
+"""Builds the order router's process. No decisions here."""
+
+from __future__ import annotations
+
+from services.order_router.config import load
+from services.order_router.core import NAME, RouterCore
+from shared.runtime.host import Service
+from shared.runtime.run_folder import RunFolder
+
+
+def build(run: RunFolder) -> Service:
+    """Return the service of this run."""
+    return Service(NAME, RouterCore(load(run)))

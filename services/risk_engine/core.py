@@ -1,0 +1,228 @@
+"""The risk engine: one answer per intent, at once, from hard limits and the worst case.
+
+Theory of operation. An intent runs through the table in `checks.py`. If nothing refuses it, its
+lots are reserved, the strategy gets its decision and the router gets an approval: all three in one
+step, so no kill can leave an approval without its reservation. The approval is repeated until the
+router answers. The router judges its time to live, and refuses a late one with a Nack; that answer
+frees the reservation, so none can leak. What the router accepted ends by the ledger's word.
+
+Positions and orders are a replica of the ledger's stream. While it is blind nothing is approved. A
+restart trusts nothing from before about the present: mode, feed and marks must be heard again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proto_schemas.base import Message
+from proto_schemas.control import Blind, Control, Replace, Sighted, Started, TimerFired
+from proto_schemas.enums import Mode, ServiceState
+from proto_schemas.ledger import OrderUpdate, PositionUpdate, ReconcileReport
+from proto_schemas.market_data import FeedStatus, Mark
+from proto_schemas.signals import Ack, Approval, Decision, Intent, Nack
+from services.risk_engine.checks import (
+    CONTROL_SILENCE_MAX_NS,
+    DECISIONS_MAX,
+    RATE_WINDOW_NS,
+    Refusal,
+    RiskState,
+    first_refusal,
+)
+from services.risk_engine.config import RiskConfig
+from services.risk_engine.limits import limits_hash
+from shared.kernel.clock import Now
+from shared.kernel.outputs import Event, Log, Output, Reply, Request, SetTimer
+
+LEDGER = "ledger"
+ROUTER = "order_router"
+SILENCE_TIMER = "control_silence"
+APPROVED = "APPROVED"
+
+
+@dataclass(slots=True)
+class Sent:
+    """Approvals that the router has not answered: request id -> client order id.
+
+    The host numbers the commands to a peer from 1 in every epoch, and we send the router nothing
+    but approvals; so the id of the next one is known here without asking.
+    """
+
+    epoch: int = 0
+    count: int = 0
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    def add(self, client_order_id: str) -> None:
+        """An approval leaves now."""
+        self.count += 1
+        self.waiting[f"risk_engine/{self.epoch}/to.{ROUTER}/{self.count}"] = client_order_id
+
+
+class RiskCore:
+    """See the module's docstring."""
+
+    def __init__(self, config: RiskConfig) -> None:
+        self._state = RiskState(config)
+        self._sent = Sent()
+        self._limits_hash = limits_hash(config.limits)
+
+    def handle(self, event: Event, now: Now) -> list[Output]:
+        """Take one input."""
+        match event.body:
+            case Intent() as intent:
+                return self._decide(event, intent, now)
+            case Ack() | Nack() as answer:
+                return self._answered(event.envelope.cause, answer)
+            case Control() as control:
+                return self._obey(control, now)
+            case TimerFired(name=name) if name == SILENCE_TIMER:
+                self._state.mode = Mode.HALT
+                return [Log("control_silent", {"limit_ns": CONTROL_SILENCE_MAX_NS}, "warning")]
+            case Started():
+                return self._start(event.envelope.epoch, now)
+            case Mark() as mark:
+                self._state.marks[mark.instrument] = mark
+            case FeedStatus(instrument=instrument, state=feed):
+                self._state.feeds[instrument] = feed
+            case body:
+                self._follow_ledger(body)
+        return []
+
+    def current(self, stream: str) -> list[Message]:
+        """No gapless stream of its own."""
+        return []
+
+    def state_word(self) -> str:
+        """READY: whole, but the watchdog has not spoken in this life yet."""
+        state = self._state
+        if not self._sent.epoch:
+            return ServiceState.STARTING
+        if not state.sighted:
+            return ServiceState.RECONCILING
+        if state.mode is Mode.HALT or state.reconciled_clean is False:
+            return ServiceState.PAUSED
+        if state.mode is Mode.REDUCE_ONLY:
+            return ServiceState.REDUCE_ONLY
+        return ServiceState.READY if state.mode is None else ServiceState.TRADING
+
+    def state(self) -> object:
+        """Everything that changes."""
+        return (self._state, self._sent)
+
+    # --- intents ----------------------------------------------------------------------------------
+
+    def _decide(self, event: Event, intent: Intent, now: Now) -> list[Output]:
+        state = self._state
+        known = state.decided.get(intent.client_order_id)
+        if known is not None and known[0] == intent:
+            return [Reply(event.envelope, known[1])]
+        self._forget_old_approvals(now)
+        refusal = first_refusal(state, intent, now)
+        decision = _decision(intent, refusal)
+        if known is None and len(state.decided) < DECISIONS_MAX:
+            state.decided[intent.client_order_id] = (intent, decision)
+        outputs: list[Output] = [self._log(decision), Reply(event.envelope, decision)]
+        if decision.approved:
+            outputs.append(self._approve(intent, now))
+        return outputs
+
+    def _approve(self, intent: Intent, now: Now) -> Request:
+        self._state.reservations.reserve(intent)
+        self._state.approved_ns.append(now.boot_ns)
+        self._sent.add(intent.client_order_id)
+        approval = Approval(
+            client_order_id=intent.client_order_id,
+            strategy=intent.strategy,
+            instrument=intent.instrument,
+            side=intent.side,
+            quantity_lots=intent.quantity_lots,
+            order_type=intent.order_type,
+            reduce_only=intent.reduce_only,
+            expires_ns=intent.expires_ns,
+            limits_hash=self._limits_hash,
+        )
+        return Request(ROUTER, approval)
+
+    def _forget_old_approvals(self, now: Now) -> None:
+        times = self._state.approved_ns
+        while times and times[0] <= now.boot_ns - RATE_WINDOW_NS:
+            times.popleft()
+
+    def _log(self, decision: Decision) -> Log:
+        fields: dict[str, str | int | bool | None] = {
+            "client_order_id": decision.client_order_id,
+            "code": decision.code,
+            "limit": decision.limit,
+            "value": decision.value,
+            "limits_hash": self._limits_hash,
+        }
+        return Log("decision", fields, "info" if decision.approved else "warning")
+
+    # --- answers of the router --------------------------------------------------------------------
+
+    def _answered(self, cause: str | None, answer: Ack | Nack) -> list[Output]:
+        key = self._sent.waiting.pop(cause or "", None)
+        if key is None:
+            return [Log("answer_unknown", {"cause": cause}, "error")]
+        if isinstance(answer, Ack):
+            return []
+        freed = self._state.reservations.refuse(key)
+        fields: dict[str, str | int | bool | None] = {
+            "client_order_id": key,
+            "code": answer.code,
+            "field": answer.field,
+            "value": answer.value,
+            "freed": freed,
+        }
+        return [Log("approval_refused", fields, "warning")]
+
+    # --- what is allowed and what is true ---------------------------------------------------------
+
+    def _start(self, epoch: int, now: Now) -> list[Output]:
+        """A new life is blind and deaf until it hears; times of another boot mean nothing."""
+        state = self._state
+        self._sent.epoch, self._sent.count = epoch, 0
+        state.sighted, state.mode = False, None
+        state.feeds.clear()
+        state.marks.clear()
+        kept = [at_ns for at_ns in state.approved_ns if at_ns <= now.boot_ns]
+        state.approved_ns.clear()
+        state.approved_ns.extend(kept)
+        return [_silence_timer(now)]
+
+    def _obey(self, control: Control, now: Now) -> list[Output]:
+        state = self._state
+        outputs: list[Output] = [_silence_timer(now)]
+        if control.mode is not state.mode:
+            outputs.append(Log("mode", {"mode": control.mode.value, "reason": control.reason}))
+        state.mode, state.control_ns = control.mode, now.boot_ns
+        return outputs
+
+    def _follow_ledger(self, body: Message) -> None:
+        state = self._state
+        match body:
+            case PositionUpdate(strategy=strategy, instrument=instrument, position_lots=lots):
+                state.positions[strategy, instrument] = lots
+            case OrderUpdate() as update:
+                state.reservations.post(update)
+            case ReconcileReport(clean=clean):
+                state.reconciled_clean = clean
+            case Blind(stream=stream) if stream == LEDGER:
+                state.sighted = False
+            case Replace(stream=stream) if stream == LEDGER:
+                state.sighted = False
+                state.positions.clear()
+                state.reservations.begin_rebuild()
+            case Sighted(stream=stream) if stream == LEDGER:
+                state.reservations.end_rebuild()
+                state.sighted = True
+
+
+def _decision(intent: Intent, refusal: Refusal | None) -> Decision:
+    if refusal is None:
+        return Decision(intent.client_order_id, True, APPROVED, "", "")
+    return Decision(intent.client_order_id, False, refusal.code, refusal.limit, refusal.value)
+
+
+def _silence_timer(now: Now) -> SetTimer:
+    """Set again by every word of the watchdog; it fires only if there was none."""
+    return SetTimer(SILENCE_TIMER, now.boot_ns + CONTROL_SILENCE_MAX_NS + 1)

@@ -1,0 +1,13 @@
+"""Puts the risk engine's core into the one host."""
+
+from __future__ import annotations
+
+from services.risk_engine.config import load
+from services.risk_engine.core import RiskCore
+from shared.runtime.host import Service
+from shared.runtime.run_folder import RunFolder
+
+
+def build(run: RunFolder) -> Service:
+    """One process: the core and nothing else."""
+    return Service("risk_engine", RiskCore(load(run)))

@@ -1,0 +1,152 @@
+"""Finds a strategy's file, checks its source, loads it.
+
+The check keeps honest authors inside the API: it finds the shortcut that would make a replay differ
+(a clock, a file, a random number, memory outside `self`) before the file runs. It is no sandbox: do
+not run a stranger's strategy because it passed.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+from services.strategy_engine.api import Strategy
+from shared.kernel.errors import OperatorFault
+
+FOLDER = Path(__file__).resolve().parent / "strategies"
+API = "services.strategy_engine.api"
+MODULES = ("__future__", "collections", "dataclasses", "math", "statistics", "typing", API)
+FORBIDDEN_NAMES = frozenset(
+    {
+        *("open", "exec", "eval", "compile", "input", "print", "breakpoint", "exit", "quit"),
+        *("globals", "locals", "vars", "getattr", "setattr", "delattr", "hash", "id"),
+        *("BaseException", "SystemExit", "KeyboardInterrupt", "GeneratorExit"),
+    }
+)
+DUNDERS_ALLOWED = frozenset({"__init__", "__post_init__", "__name__"})
+OWN = ("self", "cls")
+
+
+def load_strategy(name: str, folder: Path = FOLDER) -> Strategy:
+    """Return a fresh strategy. `OperatorFault` names the file, the line and what to do."""
+    path = _find(name, folder)
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, str(path))
+    except (SyntaxError, UnicodeDecodeError, OSError) as error:
+        _refuse("STRATEGY_SYNTAX", str(path), str(error), "Mend the file; it is no Python yet.")
+    check_source(tree, path)
+    # The tree that was checked is the tree that runs; the file is not read a second time.
+    module = ModuleType(f"services.strategy_engine.strategies.{name}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up here
+    try:
+        exec(compile(tree, str(path), "exec"), module.__dict__)
+        return _the_strategy(module, name, path)()
+    except OperatorFault:
+        raise
+    except Exception as error:  # foreign code: any error is possible
+        _refuse("STRATEGY_RAISED", str(path), repr(error), "Mend what it does while it is loaded.")
+
+
+def known_strategies(folder: Path = FOLDER) -> list[str]:
+    """Names of all strategies there are."""
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _find(name: str, folder: Path) -> Path:
+    names = known_strategies(folder)
+    if name not in names:
+        fix = f"Known strategies: {', '.join(names) or 'none'}. A new one is a file in {folder}."
+        _refuse("STRATEGY_UNKNOWN", "run.strategy", name, fix)
+    return folder / f"{name}.py"
+
+
+def _the_strategy(module: ModuleType, name: str, path: Path) -> type[Strategy]:
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Strategy)
+        and value.__module__ == module.__name__
+        and value.name == name
+    ]
+    if len(found) != 1:
+        fix = f'Write exactly one class in it that extends Strategy and has name = "{name}".'
+        _refuse("STRATEGY_CLASS", str(path), len(found), fix)
+    return found[0]
+
+
+def check_source(tree: ast.Module, path: Path) -> None:
+    """Refuse the file at its first line that reaches outside the API."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    _check_import(alias, path, node.lineno)
+                    modules[alias.asname or alias.name.partition(".")[0]] = alias.name
+            case ast.ImportFrom():
+                _check_import_from(node, path)
+            case ast.Global() | ast.Nonlocal():
+                _at(path, node.lineno, "global", "Keep what the strategy remembers on self.")
+            case ast.Name(id=name):
+                _check_name(name, path, node.lineno)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            _check_attribute(node, modules, path)
+
+
+def _check_import(alias: ast.alias, path: Path, line: int) -> None:
+    # `import services...` would bind the whole tree of services, not only the API.
+    if alias.name not in MODULES or alias.name == API:
+        _at(path, line, f"import {alias.name}", _may_import())
+
+
+def _check_import_from(node: ast.ImportFrom, path: Path) -> None:
+    module = node.module or ""
+    for alias in node.names:
+        what = f"from {'.' * node.level}{module} import {alias.name}"
+        if node.level or module not in (*MODULES, "collections.abc"):
+            _at(path, node.lineno, what, _may_import())
+        if alias.name == "*" or not _is_offered(module, alias.name):
+            _at(path, node.lineno, what, f"Import a public name that {module} offers.")
+
+
+def _is_offered(module: str, name: str) -> bool:
+    """Standard modules carry others inside them (`statistics.sys`): those are not offered."""
+    loaded = import_module(module)
+    value = getattr(loaded, name, None)
+    listed = name in getattr(loaded, "__all__", (name,)) or module == "__future__"
+    return listed and value is not None and not isinstance(value, ModuleType)
+
+
+def _check_name(name: str, path: Path, line: int) -> None:
+    if name in FORBIDDEN_NAMES or (name.startswith("__") and name not in DUNDERS_ALLOWED):
+        _at(path, line, name, "A strategy only computes: leave it out and use ctx.")
+
+
+def _check_attribute(node: ast.Attribute, modules: dict[str, str], path: Path) -> None:
+    owner = node.value.id if isinstance(node.value, ast.Name) else ""
+    private = node.attr.startswith("_") and node.attr not in DUNDERS_ALLOWED
+    if private and (owner not in OWN or node.attr.startswith("__")):
+        _at(path, node.lineno, f".{node.attr}", "Use public names; private ones may change.")
+    if owner in modules and not _is_offered(modules[owner], node.attr):
+        fix = f"Use a public name that {modules[owner]} offers."
+        _at(path, node.lineno, f"{owner}.{node.attr}", fix)
+
+
+def _may_import() -> str:
+    return f"A strategy may import only {', '.join(MODULES)} (the last one with `from`)."
+
+
+def _at(path: Path, line: int, seen: str, fix: str) -> NoReturn:
+    _refuse("STRATEGY_FORBIDDEN", f"{path}:{line}", seen, fix)
+
+
+def _refuse(code: str, field: str, value: object, fix: str) -> NoReturn:
+    raise OperatorFault(code, field=field, value=value, fix=fix)

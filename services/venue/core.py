@@ -1,0 +1,180 @@
+"""The venue: matches every feed row first, then serves it; keeps the account and its sessions.
+
+Theory of operation. Rows come in as own inputs, handed over by the pump (or the lab) only up to the
+credit in `feed`. A row first meets the waiting orders, so that fills leave before the row that
+caused them; then it is pushed to market_data. A push may be lost: rows are asked for again by
+`feed_seq`, broker events by `session_seq`. Both numberings live here and outlive every restart,
+because they are made from journaled inputs only.
+
+Limits: the venue trusts its peers' names; it is a simulator, the fence is around its sockets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proto_schemas.base import Message
+from proto_schemas.broker import (
+    BrokerOrder,
+    BrokerPosition,
+    BrokerQuery,
+    BrokerSnapshot,
+    NewOrder,
+)
+from proto_schemas.enums import ServiceState
+from proto_schemas.market_data import FeedCredit, FeedEnd, FeedOpen, FeedTrade
+from services.venue.config import VenueConfig
+from services.venue.served_feed import FeedItem, ServedFeed
+from services.venue.sessions import Session, SessionEvent
+from shared.kernel.clock import Now
+from shared.kernel.outputs import Event, Log, Output, Push
+from shared.markets import parse_contract
+from shared.venue import Exchange, ExchangeState, Order, Report
+
+MARKET_DATA = "market_data"
+SNAPSHOT_FINISHED_MAX = 4_000  # of 150 bytes each: a snapshot stays below the frame limit
+
+
+@dataclass(slots=True)
+class VenueState:
+    """Everything that changes."""
+
+    exchange: ExchangeState
+    feed: ServedFeed
+    sessions: dict[str, Session]
+    last_exchange_ns: int = 0
+
+
+class VenueCore:
+    """One account, one recorded feed. The pump reads `feed` and never writes it."""
+
+    def __init__(self, config: VenueConfig) -> None:
+        self.exchange = Exchange([parse_contract(config.instrument)])
+        self.feed = ServedFeed()
+        self._state = VenueState(self.exchange.state, self.feed, {})
+
+    def handle(self, event: Event, now: Now) -> list[Output]:
+        """Take one input; see the file's docstring."""
+        match event.body:
+            case FeedTrade() as row:
+                return self._on_row(row)
+            case NewOrder() as new:
+                return self._on_order(new, event, now)
+            case FeedCredit(credit_feed_seq):
+                self.feed.raise_credit(credit_feed_seq)
+                return []
+            case FeedOpen() as opened:
+                return self._on_open(opened)
+            case BrokerQuery(session, after):
+                return self._on_query(session, after, event)
+            case FeedEnd() as end:
+                return self._on_end(end)
+        return []
+
+    def current(self, stream: str) -> list[Message]:
+        """The venue publishes no stream."""
+        return []
+
+    def state_word(self) -> str:
+        """READY for orders at once; TRADING while the feed runs."""
+        running = self.feed.fed_seq > 0 and not self.feed.ended
+        return ServiceState.TRADING if running else ServiceState.READY
+
+    def state(self) -> object:
+        """Account, sessions and feed."""
+        return self._state
+
+    # --- the feed -------------------------------------------------------------------------------
+
+    def _on_row(self, row: FeedTrade) -> list[Output]:
+        self.feed.add(row)
+        self._state.last_exchange_ns = row.exchange_ns
+        reports = self.exchange.trade(
+            row.instrument, row.exchange_ns, row.price_ticks, row.quantity_lots
+        )
+        return [*self._report(reports), Push(MARKET_DATA, row)]
+
+    def _on_end(self, end: FeedEnd) -> list[Output]:
+        self.feed.add(end)
+        reports = self.exchange.end(end.instrument, self._state.last_exchange_ns)
+        log = Log(
+            "feed_ended",
+            {"rows_in": end.rows_in, "rows_other": end.rows_other, "rows_bad": end.rows_bad},
+        )
+        return [*self._report(reports), Push(MARKET_DATA, end), log]
+
+    def _on_open(self, opened: FeedOpen) -> list[Output]:
+        """Serve again what the reader has not seen, then go on up to its credit."""
+        self.feed.raise_credit(opened.credit_feed_seq)
+        if not self.feed.has_all_after(opened.after_feed_seq):
+            # Some other run's reader, or a journal was lost: a hole must not look like a start.
+            return [
+                Log(
+                    "feed_rows_gone",
+                    {"after_feed_seq": opened.after_feed_seq, "fed_seq": self.feed.fed_seq},
+                    "error",
+                )
+            ]
+        rows: list[FeedItem] = self.feed.after(opened.after_feed_seq)
+        return [Push(MARKET_DATA, row) for row in rows]
+
+    # --- orders and sessions --------------------------------------------------------------------
+
+    def _on_order(self, new: NewOrder, event: Event, now: Now) -> list[Output]:
+        if new.session != event.envelope.producer:
+            return [_foreign(new.session, event)]
+        reports = self.exchange.submit(new, now.stream_ns, event.envelope.correlation_id)
+        return self._report(reports)
+
+    def _report(self, reports: list[Report]) -> list[Output]:
+        return [
+            _push(report.session, self._session(report.session).add(report)) for report in reports
+        ]
+
+    def _session(self, name: str) -> Session:
+        return self._state.sessions.setdefault(name, Session())
+
+    def _on_query(self, name: str, after_session_seq: int, event: Event) -> list[Output]:
+        """Every missed event again, in order; the snapshot behind them is then the present."""
+        if name != event.envelope.producer:
+            return [_foreign(name, event)]
+        session = self._session(name)
+        missed = [_push(name, kept) for kept in session.after(after_session_seq)]
+        return [*missed, Push(name, self._snapshot(name, session))]
+
+    def _snapshot(self, name: str, session: Session) -> BrokerSnapshot:
+        finished = self.exchange.finished_orders(name, SNAPSHOT_FINISHED_MAX)
+        orders = [*finished, *self.exchange.live_orders()]
+        positions = self.exchange.state.positions
+        return BrokerSnapshot(
+            session=name,
+            session_seq=session.last_seq,
+            events_from_seq=session.first_kept_seq(),
+            orders=tuple(_broker_order(order) for order in orders),
+            positions=tuple(
+                BrokerPosition(instrument, positions[instrument])
+                for instrument in sorted(positions)
+                if positions[instrument]
+            ),
+            complete=True,
+        )
+
+
+def _push(session: str, kept: SessionEvent) -> Output:
+    return Push(session, kept.message, kept.correlation_id)
+
+
+def _foreign(session: str, event: Event) -> Output:
+    """A session belongs to the peer of its name; nobody else may use it."""
+    fields: dict[str, str | int | bool | None] = {
+        "session": session,
+        "producer": event.envelope.producer,
+    }
+    return Log("session_foreign", fields, "error")
+
+
+def _broker_order(order: Order) -> BrokerOrder:
+    return BrokerOrder(
+        order.client_order_id, order.session, order.instrument, order.side, order.quantity_lots,
+        order.filled_lots, order.state,
+    )  # fmt: skip

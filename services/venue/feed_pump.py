@@ -1,0 +1,159 @@
+"""The pump: reads the recorded feed and hands its rows to the core, paced by credit and by speed.
+
+Theory of operation. The host asks `next_input`; the pump answers with the next row if the core's
+credit covers it and its time has come. It keeps no count of its own: `window.fed_seq` is the
+truth, rebuilt from the journal, so after a restart the pump reads past that many rows and goes on.
+
+Pace: a row is due as long after the base row as it was in the market, divided by the speed. The
+base is set at the first row of a life, and anew whenever a row is late by more than `LATE_MAX_NS`
+(credit was short, the machine slept): time that was lost stays lost, nothing bursts to catch up.
+
+A damaged file raises `OperatorFault` out of `next_input`, which ends the process with that error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from proto_schemas.base import Message
+from proto_schemas.market_data import FeedEnd, FeedTrade
+from shared.feeds import BadRow, FeedRow, open_feed
+from shared.kernel.check import check
+from shared.kernel.clock import MS, Now
+from shared.kernel.errors import OperatorFault
+from shared.markets import Contract
+
+AS_FAST_AS_CREDIT = 0
+LATE_MAX_NS = 250 * MS
+SKIP_BATCH_ROWS = 10_000  # of a resume, per turn of the loop: the dead-man timer must not fire
+QUANTITY_LOTS_MAX = 10_000_000  # bounds of `FeedTrade`
+EXCHANGE_NS_MAX = 2**62
+
+
+class Window(Protocol):
+    """What the pump reads of the core."""
+
+    @property
+    def fed_seq(self) -> int:
+        """Rows handled so far."""
+
+    @property
+    def credit_feed_seq(self) -> int:
+        """The last row that may be handed over."""
+
+    @property
+    def ended(self) -> bool:
+        """The end mark was handled."""
+
+
+class FeedPump:
+    """The host's `Source` of feed rows."""
+
+    def __init__(
+        self,
+        path: Path,
+        contract: Contract,
+        window: Window,
+        speed_milli: int,
+        on_bad_row: Callable[[BadRow], None],
+    ) -> None:
+        self.feed = open_feed(path, contract, on_bad_row=self._note_bad)
+        self._instrument = contract.code
+        self._window = window
+        self._speed_milli = speed_milli
+        self._on_bad_row = on_bad_row
+        self._to_skip: int | None = None
+        self._row: FeedRow | None = None
+        self._exhausted = False
+        self._base: tuple[int, int] | None = None
+        self._last_exchange_ns = 0
+
+    def next_input(self, now: Now) -> tuple[Message, int] | None:
+        """The next row or the end mark, with its stream time; None if it may not go yet."""
+        if self._resuming() or not self._may_feed():
+            return None
+        row = self._peek()
+        if row is None:
+            return self._end(), self._last_exchange_ns
+        if not self._is_due(row, now.boot_ns):
+            return None
+        self._row = None
+        self._last_exchange_ns = row.exchange_ns
+        check(row.row_number == self._window.fed_seq + 1, "the pump stands where the core is", row)
+        return _trade(row, self._instrument), row.exchange_ns
+
+    def next_due_ns(self, now: Now) -> int | None:
+        """When to ask again; None while only credit can help."""
+        if self._to_skip != 0 and not self._window.ended:
+            return now.boot_ns
+        if not self._may_feed():
+            return None
+        return now.boot_ns if self._row is None else self._due_ns(self._row, now.boot_ns)
+
+    # --- where we are ---------------------------------------------------------------------------
+
+    def _may_feed(self) -> bool:
+        return not self._window.ended and self._window.fed_seq < self._window.credit_feed_seq
+
+    def _resuming(self) -> bool:
+        """Read past what earlier lives have fed, a batch a turn. True while there is more."""
+        if self._window.ended:
+            return False
+        if self._to_skip is None:
+            self._to_skip = self._window.fed_seq
+        batch = min(self._to_skip, SKIP_BATCH_ROWS)
+        self.feed.skip(batch)
+        self._to_skip -= batch
+        return self._to_skip > 0
+
+    def _peek(self) -> FeedRow | None:
+        if self._row is None and not self._exhausted:
+            self._row = next(self.feed, None)
+            self._exhausted = self._row is None
+        return self._row
+
+    def _end(self) -> FeedEnd:
+        counts = self.feed.counts
+        return FeedEnd(
+            feed_seq=self._window.fed_seq + 1,
+            instrument=self._instrument,
+            rows_in=counts.rows_in,
+            rows_other=counts.rows_other,
+            rows_bad=counts.rows_bad,
+        )
+
+    def _note_bad(self, row: BadRow) -> None:
+        """Tell of a bad row once: those read past in a resume were told in an earlier life."""
+        if self._to_skip == 0:
+            self._on_bad_row(row)
+
+    # --- pace -----------------------------------------------------------------------------------
+
+    def _is_due(self, row: FeedRow, boot_ns: int) -> bool:
+        if self._speed_milli == AS_FAST_AS_CREDIT:
+            return True
+        due_ns = self._due_ns(row, boot_ns)
+        if self._base is None or boot_ns - due_ns > LATE_MAX_NS:
+            self._base = boot_ns, row.exchange_ns
+        return due_ns <= boot_ns
+
+    def _due_ns(self, row: FeedRow, boot_ns: int) -> int:
+        if self._base is None or self._speed_milli == AS_FAST_AS_CREDIT:
+            return boot_ns
+        base_boot_ns, base_exchange_ns = self._base
+        return base_boot_ns + (row.exchange_ns - base_exchange_ns) * 1_000 // self._speed_milli
+
+
+def _trade(row: FeedRow, instrument: str) -> FeedTrade:
+    """A row outside the contract's bounds would be journaled and then be unreadable: refuse it."""
+    quantity = row.quantity_lots
+    if (quantity or 0) > QUANTITY_LOTS_MAX or row.exchange_ns > EXCHANGE_NS_MAX:
+        raise OperatorFault(
+            "FEED_ROW_OUT_OF_BOUNDS",
+            field=f"row {row.row_number} of the feed",
+            value=f"quantity {quantity}, exchange time {row.exchange_ns}",
+            fix=f"At most {QUANTITY_LOTS_MAX} lots and the year 2116; mend the file.",
+        )
+    return FeedTrade(row.row_number, instrument, row.exchange_ns, row.price_ticks, quantity)

@@ -1,0 +1,13 @@
+"""Builds the watchdog's process. No decisions here."""
+
+from __future__ import annotations
+
+from services.watchdog.config import load
+from services.watchdog.core import NAME, WatchdogCore
+from shared.runtime.host import Service
+from shared.runtime.run_folder import RunFolder
+
+
+def build(run: RunFolder) -> Service:
+    """Return the service of this run."""
+    return Service(NAME, WatchdogCore(load(run)))

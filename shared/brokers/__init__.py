@@ -1,0 +1,1 @@
+"""Broker sessions. Only the order router and the watchdog hold one, each its own."""

@@ -1,0 +1,301 @@
+"""One session with the broker: what was sent, what came back, and what nobody knows. Pure.
+
+Theory of operation. The broker numbers a session's events (`session_seq`). We take them in order,
+once each; a hole or a doubt makes us ask (`BrokerQuery`) and be told again. The session is READY
+only after a complete snapshot that includes every event we have seen; before that, no order may
+leave.
+
+An order is sent once. If the answer does not come in `ack_timeout_ns`, or if we restart and
+cannot know whether the bytes left, it is UNKNOWN: its risk stays reserved and it is never sent
+again. What ends it is evidence: an event that names it, or a complete snapshot, asked for later
+than the longest time that bytes can still be on the way (`wire_delay_ns`), that does not know it
+(NEVER_ARRIVED).
+
+Everything that happens to an order goes to the ledger as a command, repeated by the engine until
+the ledger has it on disk. A refusal by the ledger means that the two disagree about facts:
+`halted` is set, and the owner of the session must send nothing more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proto_schemas.base import Message
+from proto_schemas.broker import (
+    BrokerExecution,
+    BrokerOrder,
+    BrokerOrderEvent,
+    BrokerQuery,
+    BrokerSnapshot,
+    NewOrder,
+)
+from proto_schemas.control import PeerStatus
+from proto_schemas.enums import OrderAction, OrderState
+from proto_schemas.ledger import Execution, OrderEvent
+from proto_schemas.signals import Nack
+from shared.kernel.check import check
+from shared.kernel.clock import MS, Now
+from shared.kernel.order_states import INITIAL, is_live, next_state
+from shared.kernel.outputs import Barrier, Log, Output, Request, Send, SetTimer
+
+BROKER = "venue"
+LEDGER = "order_state"
+TIMER = "broker_session"
+LOOK_EVERY_NS = 100 * MS
+QUERY_TIMEOUT_NS = 500 * MS
+LIVE_MAX = 1_000
+DUPLICATE = "DUPLICATE_CLIENT_ORDER_ID"
+DONE_MAX = 1_000_000
+
+ACTION_OF_STATE = {
+    OrderState.ACKNOWLEDGED: OrderAction.ACKNOWLEDGE,
+    OrderState.PARTIAL_FILL: OrderAction.ACKNOWLEDGE,
+    OrderState.REJECTED: OrderAction.REJECT,
+    OrderState.CANCELLED: OrderAction.CANCEL,
+}
+
+
+@dataclass(slots=True)
+class SessionOrder:
+    """One order of this session: what was sent, for whom, and how far it came."""
+
+    order: NewOrder
+    strategy: str
+    correlation_id: str | None
+    sent_ns: int
+    state: OrderState = INITIAL
+    filled_lots: int = 0
+
+
+@dataclass(slots=True)
+class BrokerSession:
+    """State of one session. `live`: orders not known to be ended; `done`: ended ones by id."""
+
+    name: str
+    ack_timeout_ns: int
+    wire_delay_ns: int
+    last_seq: int = 0
+    ready: bool = False
+    broker_epoch: int = 0
+    asked_ns: int | None = None
+    snapshot: BrokerSnapshot | None = None
+    ledger_waiting: int = 0
+    halted: str = ""
+    live: dict[str, SessionOrder] = field(default_factory=dict)
+    done: dict[str, SessionOrder] = field(default_factory=dict)
+
+    # --- what the owner does --------------------------------------------------------------------
+
+    def start(self, now: Now) -> list[Output]:
+        """A new life: we cannot know which of the orders sent just before really left."""
+        outputs: list[Output] = []
+        for item in self.live.values():
+            item.sent_ns = now.boot_ns
+            outputs += self._move(item, OrderAction.LOSE_SIGHT, "RESTARTED", now)
+        self.ready, self.asked_ns = False, None
+        return [*outputs, *self.ask(now), SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)]
+
+    def ask(self, now: Now) -> list[Output]:
+        """Query the broker, unless a fresh query is on its way."""
+        if self.asked_ns is not None and now.boot_ns - self.asked_ns < QUERY_TIMEOUT_NS:
+            return []
+        self.asked_ns = now.boot_ns
+        return [Send(BROKER, BrokerQuery(self.name, self.last_seq))]
+
+    def submit(
+        self, order: NewOrder, strategy: str, correlation: str | None, until_ns: int, now: Now
+    ) -> list[Output]:
+        """Write down, wait for the disk, send once; not at all if `until_ns` (boot) has passed."""
+        check(self.order(order.client_order_id) is None, "order id is new", order.client_order_id)
+        check(len(self.live) < LIVE_MAX, "live orders are bounded", len(self.live))
+        item = SessionOrder(order, strategy, correlation, now.boot_ns)
+        self.live[order.client_order_id] = item
+        send = Send(BROKER, order, correlation, order.client_order_id, until_ns)
+        return [Barrier(), send, *self._move(item, OrderAction.SUBMIT, "SENT", now)]
+
+    def order(self, client_order_id: str) -> SessionOrder | None:
+        """The order with this id, live or ended, if it was ever sent in this session."""
+        return self.live.get(client_order_id) or self.done.get(client_order_id)
+
+    def unknown(self) -> list[SessionOrder]:
+        """Orders of which nobody knows whether they live."""
+        return [item for item in self.live.values() if item.state is OrderState.UNKNOWN]
+
+    # --- what the broker and the ledger say -----------------------------------------------------
+
+    def on_order_event(self, body: BrokerOrderEvent, now: Now) -> list[Output]:
+        """The broker acknowledged, refused or ended an order."""
+        if not self._in_sequence(body.session_seq):
+            return self._again(body.session_seq, now)
+        item = self.order(body.client_order_id)
+        if item is None:
+            return self._orphan(body.client_order_id, str(body.state))
+        if body.code == DUPLICATE:  # says only that the broker has this order already
+            return [self._line(item, body.code, body.broker_order_id), *self.ask(now)]
+        action = ACTION_OF_STATE[body.state]
+        return self._move(item, action, body.code, now, body.broker_order_id, body.exchange_ns)
+
+    def on_execution(self, body: BrokerExecution, now: Now) -> list[Output]:
+        """The broker filled an order: to the ledger, whatever we think of it."""
+        if not self._in_sequence(body.session_seq):
+            return self._again(body.session_seq, now)
+        item = self.order(body.client_order_id)
+        outputs = [self._tell(self._booking(body, item.strategy if item else self.name), item)]
+        if item is None:
+            return outputs + self._orphan(body.client_order_id, "EXECUTION")
+        item.filled_lots += body.quantity_lots
+        full = item.filled_lots >= item.order.quantity_lots
+        self._enter(item, OrderAction.FILL_ALL if full else OrderAction.FILL_PART)
+        return [*outputs, self._line(item, "FILL", body.execution_id)]
+
+    def on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:
+        """Judge the live orders by the whole account; then the session is ready."""
+        if not body.complete or body.session_seq != self.last_seq:
+            self.asked_ns = None
+            return self.ask(now)
+        asked_ns, self.asked_ns = self.asked_ns, None
+        self.snapshot, self.ready = body, True
+        seen = {order.client_order_id: order for order in body.orders if order.session == self.name}
+        outputs: list[Output] = []
+        for item in list(self.live.values()):
+            outputs += self._judge(item, seen.get(item.order.client_order_id), asked_ns, now)
+        return outputs
+
+    def on_undelivered(self, client_order_id: str, now: Now) -> list[Output]:
+        """Proof that no byte of this order left: it is ended, not unknown."""
+        item = self.live.get(client_order_id)
+        return self._move(item, OrderAction.REJECT, "NOT_SENT", now) if item else []
+
+    def on_ledger_answer(self, answer: Message) -> list[Output]:
+        """One report is on the ledger's disk, or was refused: then stop sending orders."""
+        self.ledger_waiting -= 1
+        if not isinstance(answer, Nack):
+            return []
+        self.halted = f"ledger refused a report: {answer.code}"
+        return [
+            Log(
+                "ledger_refused",
+                {"code": answer.code, "field": answer.field, "value": answer.value},
+                "error",
+            )
+        ]
+
+    def on_broker(self, status: PeerStatus, now: Now) -> list[Output]:
+        """The broker went silent or restarted: not ready until a new snapshot."""
+        if status.up and status.peer_epoch == self.broker_epoch and self.ready:
+            return []
+        self.ready, self.asked_ns = False, None
+        if not status.up:
+            return [Log("broker_silent", {"session": self.name}, "warning")]
+        self.broker_epoch = status.peer_epoch
+        return self.ask(now)
+
+    def on_timer(self, now: Now) -> list[Output]:
+        """Look for orders without an answer and for a snapshot that is owed."""
+        outputs: list[Output] = []
+        for item in list(self.live.values()):
+            waited_ns = now.boot_ns - item.sent_ns
+            if item.state is OrderState.SUBMITTED and waited_ns > self.ack_timeout_ns:
+                outputs += self._move(item, OrderAction.LOSE_SIGHT, "ACK_TIMEOUT", now)
+        if not self.ready or self.unknown() or self.asked_ns is not None:
+            outputs += self.ask(now)
+        return [*outputs, SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)]
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _in_sequence(self, session_seq: int) -> bool:
+        if session_seq != self.last_seq + 1:
+            return False
+        self.last_seq = session_seq
+        return True
+
+    def _again(self, session_seq: int, now: Now) -> list[Output]:
+        """A repeat is dropped in silence; a hole means that we ask for what is missing."""
+        if session_seq <= self.last_seq:
+            return []
+        self.ready = False
+        return self.ask(now)
+
+    def _judge(
+        self, item: SessionOrder, seen: BrokerOrder | None, asked_ns: int | None, now: Now
+    ) -> list[Output]:
+        if seen is not None:
+            action = ACTION_OF_STATE.get(seen.state)
+            news = action is not None and next_state(item.state, action) is not item.state
+            return self._move(item, action, "SNAPSHOT", now) if action and news else []
+        late_enough = asked_ns is not None and asked_ns - item.sent_ns >= self.wire_delay_ns
+        if item.state in (OrderState.SUBMITTED, OrderState.UNKNOWN) and late_enough:
+            return self._move(item, OrderAction.REJECT, "NEVER_ARRIVED", now)
+        return []
+
+    def _move(
+        self,
+        item: SessionOrder,
+        action: OrderAction,
+        code: str,
+        now: Now,
+        broker_order_id: str | None = None,
+        exchange_ns: int | None = None,
+    ) -> list[Output]:
+        before = item.state
+        self._enter(item, action)
+        report = OrderEvent(
+            item.order.client_order_id,
+            self.name,
+            item.strategy,
+            item.order.instrument,
+            item.order.side,
+            item.order.quantity_lots,
+            item.order.order_type,
+            action,
+            code,
+            broker_order_id,
+            exchange_ns,
+        )
+        if before is item.state and action is OrderAction.LOSE_SIGHT:
+            return []
+        return [self._tell(report, item), self._line(item, code, broker_order_id)]
+
+    def _enter(self, item: SessionOrder, action: OrderAction) -> None:
+        item.state = next_state(item.state, action)
+        if not is_live(item.state):
+            check(len(self.done) < DONE_MAX, "finished orders are bounded", len(self.done))
+            self.done[item.order.client_order_id] = item
+            self.live.pop(item.order.client_order_id, None)
+
+    def _tell(self, report: OrderEvent | Execution, item: SessionOrder | None) -> Output:
+        self.ledger_waiting += 1
+        return Request(LEDGER, report, correlation_id=item.correlation_id if item else None)
+
+    def _booking(self, body: BrokerExecution, strategy: str) -> Execution:
+        return Execution(
+            body.client_order_id,
+            self.name,
+            strategy,
+            body.execution_id,
+            body.broker_order_id,
+            body.instrument,
+            body.side,
+            body.quantity_lots,
+            body.price_ticks,
+            body.fee_mills,
+            body.exchange_ns,
+        )
+
+    def _line(self, item: SessionOrder, code: str, detail: str | None) -> Output:
+        return Log(
+            "order",
+            {
+                "client_order_id": item.order.client_order_id,
+                "state": str(item.state),
+                "code": code,
+                "filled_lots": item.filled_lots,
+                "detail": detail,
+            },
+            "warning" if item.state is OrderState.UNKNOWN else "info",
+        )
+
+    def _orphan(self, client_order_id: str, what: str) -> list[Output]:
+        """The broker speaks of an order that we never sent: stop, a person must look."""
+        self.halted = f"orphan order {client_order_id}"
+        return [Log("orphan_order", {"client_order_id": client_order_id, "what": what}, "error")]

@@ -1,0 +1,75 @@
+"""The text of supervisord.conf, and the checks of a run's config."""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from proto_schemas.registry import SERVICES
+from services.cli.supervisor_config import (
+    child_environment,
+    control_socket,
+    service_programs,
+    supervisord_conf,
+)
+from shared.kernel.errors import OperatorFault
+from shared.runtime.run_folder import RunFolder, RunSettings
+
+SETTINGS = RunSettings("demo", "r1", "9f3ac21b77d0", "ESM30", "ema_cross", "/tmp/bulkhead-x")
+
+
+def conf_of(root: Path) -> configparser.RawConfigParser:
+    """Read it the way supervisord does."""
+    run = RunFolder(root, SETTINGS)
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
+    parser.read_string(supervisord_conf(run, service_programs(run)))
+    return parser
+
+
+def test_every_service_of_the_registry_is_one_program() -> None:
+    conf = conf_of(Path("/runs/demo/r1"))
+    programs = [name for name in conf.sections() if name.startswith("program:")]
+    assert programs == [f"program:{name}" for name in SERVICES]
+    assert conf["group:bulkhead"]["programs"].split(",") == list(SERVICES)
+    for name in SERVICES:
+        command = shlex.split(conf[f"program:{name}"]["command"])
+        assert command == [sys.executable, "-m", f"services.{name}", "--run", "/runs/demo/r1"]
+        assert conf[f"program:{name}"]["stdout_logfile"] == f"/runs/demo/r1/logs/{name}.log"
+
+
+def test_a_fault_of_the_operator_ends_for_good_and_all_else_restarts() -> None:
+    program = conf_of(Path("/runs/demo/r1"))["program:venue"]
+    assert program["autorestart"] == "unexpected"
+    assert program["exitcodes"] == "64,65"
+    assert (program["startsecs"], program["stopsignal"]) == ("0", "TERM")
+
+
+def test_the_control_socket_is_private() -> None:
+    conf = conf_of(Path("/runs/demo/r1"))
+    assert conf["unix_http_server"]["chmod"] == "0700"
+    assert conf["unix_http_server"]["file"] == str(control_socket(RunFolder(Path("/x"), SETTINGS)))
+    assert "inet_http_server" not in conf
+
+
+def test_percent_signs_and_spaces_in_a_path_survive() -> None:
+    program = conf_of(Path("/my runs/100%/r1"))["program:venue"]
+    assert shlex.split(program["command"].replace("%%", "%"))[-1] == "/my runs/100%/r1"
+    assert program["stdout_logfile"] == "/my runs/100%%/r1/logs/venue.log"
+
+
+@pytest.mark.parametrize("mark", ['"', "'", ";", "#", "\\", "\n"])
+def test_a_path_that_supervisord_would_misread_is_refused(mark: str) -> None:
+    with pytest.raises(OperatorFault, match="PATH_UNUSABLE"):
+        conf_of(Path(f"/runs/a {mark}b"))
+
+
+def test_services_inherit_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_PASSWORD", "hunter2")
+    monkeypatch.setenv("PATH", "/bin")
+    environment = child_environment()
+    assert "hunter2" not in environment.values()
+    assert environment["PATH"] == "/bin"

@@ -1,0 +1,114 @@
+"""Loading a strategy: what is let in, what is refused, and what the refusal says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.strategy_engine.loader import known_strategies, load_strategy
+from shared.kernel.errors import OperatorFault
+
+GOOD = """
+from __future__ import annotations
+import collections
+import math
+from dataclasses import dataclass, field
+from services.strategy_engine.api import Bar, Context, Side, Strategy
+
+@dataclass
+class Memory:
+    closes: list[int] = field(default_factory=list)
+
+class Mine(Strategy):
+    name = "mine"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._memory = Memory()
+        self.last = collections.deque([1], 3)
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        self._memory.closes.append(math.isqrt(bar.close_ticks))
+"""
+
+
+def put(folder: Path, text: str, name: str = "mine") -> Path:
+    (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def test_the_strategies_that_come_along_load() -> None:
+    assert known_strategies() == ["ema_cross", "every_tick"]
+    for name in known_strategies():
+        assert load_strategy(name).name == name
+
+
+def test_an_honest_strategy_loads_and_each_load_is_a_fresh_one(tmp_path: Path) -> None:
+    put(tmp_path, GOOD)
+    one, two = load_strategy("mine", tmp_path), load_strategy("mine", tmp_path)
+    assert one is not two
+    assert one.name == "mine"
+
+
+@pytest.mark.parametrize("name", ["mien", "../mine", "__init__", ""])
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path, name: str) -> None:
+    put(tmp_path, GOOD)
+    with pytest.raises(OperatorFault) as caught:
+        load_strategy(name, tmp_path)
+    assert caught.value.code == "STRATEGY_UNKNOWN"
+    assert "Known strategies: mine." in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os",
+        "import random",
+        "import services.strategy_engine.api",
+        "from services.strategy_engine import core",
+        "from services.strategy_engine.core import StrategyEngineCore",
+        "from . import ema_cross",
+        "from statistics import sys",
+        "from math import *",
+        "import statistics\nseed = statistics.random",
+        "import statistics as s\nseed = s.sys.modules",
+        "def f():\n    import time",
+        "open('x')",
+        "keep = open",
+        "print(1)",
+        "eval('1')",
+        "__import__('os')",
+        "__builtins__",
+        "getattr(Strategy, 'x')",
+        "Strategy.__subclasses__()",
+        "def f(ctx):\n    return ctx._desk",
+        "class A:\n    def f(self):\n        return self.__class__",
+        "count = 0\ndef f():\n    global count",
+        "raise SystemExit",
+    ],
+)
+def test_a_shortcut_is_refused_before_it_runs(tmp_path: Path, line: str) -> None:
+    put(tmp_path, GOOD + line + "\n")
+    with pytest.raises(OperatorFault) as caught:
+        load_strategy("mine", tmp_path)
+    assert caught.value.code == "STRATEGY_FORBIDDEN"
+    last = len((GOOD + line).splitlines())
+    assert caught.value.field == f"{tmp_path / 'mine.py'}:{last}"
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("def broken(:", "STRATEGY_SYNTAX"),
+        ("", "STRATEGY_CLASS"),
+        (GOOD.replace('"mine"', '"other"'), "STRATEGY_CLASS"),
+        (GOOD + "\n1 // 0\n", "STRATEGY_RAISED"),
+        (GOOD + '\nclass Twin(Mine):\n    name = "mine"\n', "STRATEGY_CLASS"),
+    ],
+)
+def test_a_file_without_its_one_strategy_is_refused(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(OperatorFault) as caught:
+        load_strategy("mine", put(tmp_path, text))
+    assert caught.value.code == code

@@ -1,0 +1,200 @@
+"""The pump: credit, pace, resume, bad rows, the end mark, damaged files, configuration."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from proto_schemas.base import Message
+from proto_schemas.market_data import FeedEnd, FeedTrade
+from services.venue import feed_pump
+from services.venue.config import load
+from services.venue.feed_pump import LATE_MAX_NS, FeedPump
+from shared.bus.codec import decode, encode
+from shared.feeds import BadRow
+from shared.kernel.clock import MS, SECOND, Now
+from shared.kernel.errors import OperatorFault
+from shared.markets import parse_contract
+from shared.runtime.run_folder import RunFolder
+from tests.support import event
+
+ES = parse_contract("ESM18")
+REAL_TIME = 1_000
+BOOT = 77 * SECOND
+
+
+@dataclass
+class Window:
+    fed_seq: int = 0
+    credit_feed_seq: int = 100
+    ended: bool = False
+
+
+class Bench:
+    """A pump with its window and a boot clock that the test moves."""
+
+    def __init__(self, path: Path, speed_milli: int = 0, window: Window | None = None) -> None:
+        self.window = window or Window()
+        self.bad: list[BadRow] = []
+        self.pump = FeedPump(path, ES, self.window, speed_milli, self.bad.append)
+        self.boot_ns = BOOT
+
+    def ask(self) -> Message | None:
+        found = self.pump.next_input(self.now())
+        if found is None:
+            return None
+        self.window.fed_seq += 1
+        self.window.ended = isinstance(found[0], FeedEnd)
+        return found[0]
+
+    def now(self) -> Now:
+        return Now(0, self.boot_ns)
+
+    def drain(self) -> list[Message]:
+        got = []
+        while (message := self.ask()) is not None:
+            got.append(message)
+        return got
+
+    def due_in(self) -> int | None:
+        due = self.pump.next_due_ns(self.now())
+        return None if due is None else due - self.boot_ns
+
+
+def data(folder: Path, *rows: str, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join(["ts_utc,price", *rows]) + "\n")
+    return path
+
+
+def at(second: int, price: str = "100") -> str:
+    return f"2018-05-07T13:30:{second:02d}Z,{price}"
+
+
+def three(folder: Path) -> Path:
+    return data(folder, at(0, "1"), "bad,row", at(1, "2"), at(11, "3"))
+
+
+def seqs(messages: list[Message]) -> list[int]:
+    return [message.feed_seq for message in messages if isinstance(message, FeedTrade | FeedEnd)]
+
+
+def test_rows_and_the_end_mark_come_numbered_with_what_was_counted(tmp_path: Path) -> None:
+    bench = Bench(three(tmp_path))
+    got = bench.drain()
+    assert seqs(got) == [1, 2, 3, 4]
+    assert got[-1] == FeedEnd(4, "ESM18", 4, 0, 1)
+    assert [row.text for row in bench.bad] == ["bad,row"]
+    assert bench.ask() is None
+    assert bench.due_in() is None
+
+
+def test_nothing_goes_beyond_the_credit_not_even_the_end_mark(tmp_path: Path) -> None:
+    bench = Bench(three(tmp_path), window=Window(credit_feed_seq=0))
+    for credit in range(6):
+        bench.window.credit_feed_seq = credit
+        bench.drain()
+        assert bench.window.fed_seq == min(credit, 4)
+        assert bench.due_in() is None
+
+
+@pytest.mark.parametrize("fed", range(5))
+def test_a_restart_goes_on_where_the_core_stands(tmp_path: Path, fed: int) -> None:
+    whole = Bench(three(tmp_path)).drain()
+    bench = Bench(three(tmp_path), window=Window(fed_seq=fed, ended=fed == 4))
+    assert bench.drain() == whole[fed:]
+    assert len(bench.bad) == (1 if fed <= 1 else 0)
+
+
+def test_a_long_resume_is_read_past_in_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_pump, "SKIP_BATCH_ROWS", 1)
+    bench = Bench(three(tmp_path), REAL_TIME, Window(fed_seq=2))
+    assert bench.ask() is None
+    assert bench.due_in() == 0
+    assert bench.ask() is not None
+
+
+def test_other_files_than_before_are_refused_on_resume(tmp_path: Path) -> None:
+    with pytest.raises(OperatorFault, match="FEED_SHORTER"):
+        Bench(three(tmp_path), window=Window(fed_seq=9)).ask()
+
+
+def test_at_real_time_rows_come_as_far_apart_as_in_the_market(tmp_path: Path) -> None:
+    bench = Bench(three(tmp_path), REAL_TIME)
+    assert seqs(bench.drain()) == [1]
+    assert bench.due_in() == SECOND
+    bench.boot_ns += SECOND - 1
+    assert bench.drain() == []
+    bench.boot_ns += 1
+    assert seqs(bench.drain()) == [2]
+    assert bench.due_in() == 10 * SECOND
+
+
+def test_a_hundred_times_faster_is_a_hundredth_of_the_wait(tmp_path: Path) -> None:
+    bench = Bench(three(tmp_path), 100 * REAL_TIME)
+    bench.drain()
+    assert bench.due_in() == 10 * MS
+
+
+def test_time_lost_without_credit_is_not_caught_up_in_a_burst(tmp_path: Path) -> None:
+    bench = Bench(data(tmp_path, *[at(s) for s in range(10)]), REAL_TIME, Window(0, 1))
+    assert seqs(bench.drain()) == [1]
+    bench.boot_ns += 6 * SECOND
+    bench.window.credit_feed_seq = 100
+    assert seqs(bench.drain()) == [2]
+    assert bench.due_in() == SECOND
+
+
+def test_a_small_delay_does_not_shift_the_pace(tmp_path: Path) -> None:
+    bench = Bench(data(tmp_path, *[at(s) for s in range(10)]), REAL_TIME)
+    bench.drain()
+    bench.boot_ns += SECOND + LATE_MAX_NS
+    assert seqs(bench.drain()) == [2]
+    assert bench.due_in() == SECOND - LATE_MAX_NS
+
+
+def test_a_file_damaged_in_the_middle_ends_with_its_name(tmp_path: Path) -> None:
+    text = "ts_utc,price\n" + "\n".join(at(s % 1, str(s)) for s in range(20_000)) + "\n"
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(text.encode())[:-20])
+    bench = Bench(path, window=Window(credit_feed_seq=10**6))
+    with pytest.raises(OperatorFault, match=r"t\.csv\.gz"):
+        bench.drain()
+    assert bench.window.fed_seq > 0
+
+
+def test_a_missing_file_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OperatorFault, match="FEED_PATH_MISSING"):
+        Bench(tmp_path / "none.csv")
+
+
+def test_a_row_that_no_journal_could_read_again_is_refused(tmp_path: Path) -> None:
+    bench = Bench(data(tmp_path, "2199-01-01T00:00:00Z,1"))
+    with pytest.raises(OperatorFault, match="FEED_ROW_OUT_OF_BOUNDS"):
+        bench.ask()
+    edge = FeedTrade(1, "ESM18", feed_pump.EXCHANGE_NS_MAX, 1, feed_pump.QUANTITY_LOTS_MAX)
+    sent = event(edge)
+    assert decode(encode(sent.envelope, edge)).body == edge
+
+
+def run_folder(folder: Path, venue: str) -> RunFolder:
+    (folder / "config.toml").write_text(
+        '[run]\nstage="demo"\nrun_id="r1"\ninstall_id="9f3ac21b77d0"\ninstrument="ESM18"\n'
+        f'strategy="s"\nsock_dir="/tmp/s"\n[venue]\n{venue}\n'
+    )
+    return RunFolder.open(folder)
+
+
+def test_the_config_has_defaults_and_names_what_is_wrong(tmp_path: Path) -> None:
+    config = load(run_folder(tmp_path, 'data_path="d.csv"'))
+    assert (config.speed_milli, config.instrument) == (1_000, "ESM18")
+    assert config.record_path == tmp_path / "venue" / "received.log"
+    with pytest.raises(OperatorFault, match=r"venue\.data_path"):
+        load(run_folder(tmp_path, ""))
+    with pytest.raises(OperatorFault, match=r"venue\.speed_milli"):
+        load(run_folder(tmp_path, 'data_path="d.csv"\nspeed_milli=10000001'))
