@@ -83,7 +83,7 @@ TABLE: tuple[Row, ...] = (
     # market data
     Row(market_data.Trade, "stream", _DATA, _STRATEGY, "market.{instrument}"),
     Row(market_data.Bar, "stream", _DATA, _STRATEGY, "market.{instrument}"),
-    Row(market_data.Mark, "conflate", _DATA, _RISK + _LEDGER, "mark", rate_per_s=20),
+    Row(market_data.Mark, "conflate", _DATA, _RISK + _LEDGER + _DOG, "mark", rate_per_s=20),
     Row(market_data.FeedStatus, "latch", _DATA, _RISK + _DOG + _MONITOR, "feed", rate_per_s=1),
     # the order path
     Row(signals.Intent, "command", _STRATEGY, _RISK, replies=(signals.Decision, signals.Nack)),
@@ -112,7 +112,7 @@ TABLE: tuple[Row, ...] = (
         control.Control,
         "latch",
         _DOG,
-        _STRATEGY + _RISK + _ROUTER + _MONITOR,
+        _DATA + _STRATEGY + _RISK + _ROUTER + _MONITOR,
         "control",
         rate_per_s=1,
     ),

@@ -1,1 +1,1 @@
-"""Library code that every compartment may use: kernel, journal, bus, runtime, markets, feeds, venue, brokers."""
+"""Library code that every compartment may use; README.md has one line for each package."""

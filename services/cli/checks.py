@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from proto_schemas.registry import SERVICES
-from services.cli.runs import toml_text
+from services.cli.runs import Tables, toml_text
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 from shared.runtime.settings import read_toml
 
-# For a file with settings only: the least that makes it a run.
-STAND_IN = {
-    "stage": "replay",
-    "run_id": "check",
-    "install_id": "000000000000",
-    "instrument": "ESM30",
-    "strategy": "ema_cross",
-    "sock_dir": "/nowhere",
+# For a file with settings only: the tables without which it is no run.
+STAND_IN: Tables = {
+    "run": {
+        "stage": "replay",
+        "run_id": "check",
+        "install_id": "000000000000",
+        "instrument": "ESM30",
+        "strategy": "ema_cross",
+        "sock_dir": "/nowhere",
+    },
+    "venue": {"data_path": "/nowhere"},
 }
 
 
@@ -48,14 +50,13 @@ def _settings(run: RunFolder, service: str) -> dict[str, Any]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[RunFolder]:
-    """A run's folder or a config file as a run; a file without `[run]` gets a stand-in for it."""
+    """A run's folder or a config file as a run; what only a run knows gets a stand-in."""
     if path.is_dir():
         yield RunFolder.open(path.resolve())
         return
     tables = read_toml(path)
     with tempfile.TemporaryDirectory(prefix="bulkhead-check-") as folder:
         copy = Path(folder) / "config.toml"
-        shutil.copyfile(path, copy)
-        if "run" not in tables:
-            copy.write_text(f"{toml_text({'run': STAND_IN})}\n{path.read_text()}")
+        absent = {name: table for name, table in STAND_IN.items() if name not in tables}
+        copy.write_text(f"{path.read_text()}\n{toml_text(absent)}")
         yield RunFolder.open(Path(folder))

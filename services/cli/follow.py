@@ -43,11 +43,6 @@ def field(report: StatusReport | None, name: str) -> str | int | bool | None:
     return report.fields.get(name) if report is not None else None
 
 
-def everyone_alive(report: StatusReport) -> bool:
-    """True if the monitor hears every service."""
-    return bool(report.services) and all(service.alive for service in report.services)
-
-
 def follow(
     supervised: Supervised, show: Callable[[Look], None], deadline_s: float | None
 ) -> StatusReport:

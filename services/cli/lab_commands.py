@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.exit_codes import NOT_OK, OK
+from services.cli.outcome import Outcome
 from services.cli.output import note, print_json, say
+from services.cli.playing import play
+from services.cli.runs import NewRun, Scalar
+from services.cli.screen import Viewing
+from shared.runtime.run_folder import RunFolder
 
 NOTE_EVERY_SEEDS = 50
+REAL_TIME_MILLI = 1_000
 
 
 def run_sim(first_seed: int, seeds: int, as_json: bool) -> int:
@@ -29,16 +35,16 @@ def run_sim(first_seed: int, seeds: int, as_json: bool) -> int:
 
 
 def tell_seed(seed: int, as_json: bool) -> int:
-    """The story of one seed, line by line."""
+    """The story of one seed, line by line; its last line says how it ended."""
     from services.lab.sim import replay_seed
 
-    lines = 0
+    line = ""
     for line in replay_seed(seed):
-        lines += 1
         (note if as_json else say)(line)
+    ok = line.endswith(": ok")
     if as_json:
-        print_json({"ok": True, "seed": seed, "lines": lines})
-    return OK
+        print_json({"ok": ok, "seed": seed, "end": line})
+    return OK if ok else NOT_OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,13 @@ def run_bench_chain(options: BenchOptions) -> int:
     """Measure tick to order through the real processes, beside bare sockets."""
     from services.lab.bench import bench_chain
 
-    report = bench_chain(options.rounds, options.seconds, options.rate_per_s, options.root)
+    def play_bench(data: Path, instrument: str, strategy: str) -> RunFolder:
+        venue: dict[str, Scalar] = {"data_path": str(data), "speed_milli": REAL_TIME_MILLI}
+        new = NewRun("bench", instrument, strategy, {"venue": venue})
+        return play(new, options.root, Viewing(None), None, Outcome("bench"))
+
+    progress = (lambda line: None) if options.as_json else note
+    report = bench_chain(options.rounds, options.seconds, options.rate_per_s, play_bench, progress)
     if options.as_json:
         print_json(report)
     else:

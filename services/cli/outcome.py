@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from proto_schemas.control import StatusReport
-from services.cli.follow import everyone_alive
+from proto_schemas.registry import SERVICES
 from shared.runtime.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -43,28 +43,26 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Ledger and broker flat, reconciled, all alive; and a demo must have traded."""
-        facts = self.summary
-        flat = facts.get("flat") is True
-        traded = self.stage != "demo" or (facts.get("fills") or 0) > 0
-        alive = self.report is not None and everyone_alive(self.report)
-        reconciled = facts.get("reconciled") is True
-        return self.error is None and flat and reconciled and traded and alive
+        return not self.why_not()
 
     def why_not(self) -> list[str]:
-        """Each reason for not being ok, for people."""
+        """Each reason for not being ok, for people; none: all is well."""
         facts = self.summary
         ledger, broker = facts.get("position_lots"), facts.get("broker_position_lots")
-        silent = (
-            [s.service for s in self.report.services if not s.alive] if self.report else ["all"]
-        )
         reasons = {
-            f"the ledger holds {ledger} lots, not 0": ledger != 0,
-            f"the broker holds {broker} lots, not 0": broker != 0,
+            f"{self.error}": self.error is not None,
+            f"not flat: ledger {ledger}, broker {broker} lots": facts.get("flat") is not True,
             "the last reconcile was not clean": facts.get("reconciled") is not True,
             "nothing was traded": self.stage == "demo" and not facts.get("fills"),
-            f"silent at the end: {', '.join(silent)}": bool(silent),
+            f"silent at the end: {', '.join(self._silent())}": bool(self._silent()),
         }
         return [reason for reason, holds in reasons.items() if holds]
+
+    def _silent(self) -> list[str]:
+        """Services that the monitor did not hear at the end; without a report nobody was heard."""
+        if self.report is None:
+            return list(SERVICES)
+        return [service.service for service in self.report.services if not service.alive]
 
     def to_json(self) -> dict[str, Any]:
         """The keys that scripts rely on; None where a fault came first."""

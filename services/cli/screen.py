@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proto_schemas.registry import SERVICES
 from services.cli.follow import Look, field
 from services.cli.output import note
 
@@ -111,7 +112,7 @@ def services_table(look: Look) -> RenderableType:
 
     table = Table("service", "state", "pid", "restarts")
     seen = {s.service: s for s in look.report.services} if look.report else {}
-    for name in look.processes or seen:
+    for name in SERVICES:
         process, said = look.processes.get(name), seen.get(name)
         pid = process.pid if process else said.pid if said else 0
         if said is None or not pid:

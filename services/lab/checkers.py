@@ -1,9 +1,10 @@
 """The judges of a simulated run. They look at messages only and share no code with the services.
 
-After every step: I-01 (on disk before sent), I-02 (the venue sees each client order id once as a new
-order), I-09 (an execution changes the ledger once), I-13 (ledger position = sum of fills). At the
-end, when all is quiet: I-12 (orders and fills at the venue = those in the ledger, every other order
-definitely never arrived) and I-13 again (ledger = venue). Numbers are those of the reliability page.
+After every step: I-01 (on disk before sent), I-02 (the venue sees each client order id once as a
+new order), I-09 (an execution changes the ledger once), I-13 (ledger position = sum of fills). At
+the end, when all is quiet: I-12 (orders and fills at the venue = those in the ledger, every other
+order definitely never arrived) and I-13 again (ledger = venue). Numbers are those of the
+reliability page.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What can go wrong in a simulated run: each seed first draws which faults exist, then their rates.
 
-Links follow what ZeroMQ really does: a connection keeps its order, loses what was queued when either
-end dies, and loses runs of messages rather than single ones; a second, evil mode (`reorder`) lets
-messages overtake each other, which real links never do. An order on its way to the broker may be
-lost or delayed but is never doubled: nothing in software that we own could tell the second copy from
-the first, and a TCP connection makes none.
+Links follow what ZeroMQ really does: a connection keeps its order, loses what was queued when
+either end dies, and loses runs of messages rather than single ones; a second, evil mode
+(`reorder`) lets messages overtake each other, which real links never do. An order on its way to
+the broker may be lost or delayed but is never doubled: nothing in software that we own could tell
+the second copy from the first, and a TCP connection makes none.
 """
 
 from __future__ import annotations

@@ -47,14 +47,14 @@ class Flipper(Strategy):
         self.seen = 0
 
     def on_trade(self, ctx: Context, trade: Trade) -> None:
-        """Want a position that follows from the row's number alone."""
+        """Want a position that follows from the number of trades seen alone."""
         self.seen += 1
         if self.seen % self.every or ctx.open_orders or not ctx.can_trade:
             return
         held = ctx.position_lots
         if held is None:
             return
-        step = (trade.feed_seq * 7919) % 7 - 3 - held
+        step = (self.seen // self.every * 7919) % 7 - 3 - held
         if step:
             ctx.market(Side.BUY if step > 0 else Side.SELL, abs(step))
 
@@ -121,9 +121,7 @@ def make_core(name: str, every: int) -> Core:
 
 def make_fleet(every: int) -> dict[str, Node]:
     """All processes, not started."""
-    return {
-        name: Node(name, _builder(name, every), _gapless(name)) for name in SERVICES
-    }
+    return {name: Node(name, _builder(name, every), _gapless(name)) for name in SERVICES}
 
 
 def _builder(name: str, every: int):  # type: ignore[no-untyped-def]

@@ -1,8 +1,8 @@
 """One simulated process: a core in the real engine, with a journal that survives a kill.
 
-The journal is a list of the inputs that were stepped, as the host would write them; `synced` says how
-many of them an `fdatasync` has covered. A restart builds a new core and steps the journal again,
-comparing digests exactly as the host does.
+The journal is a list of the inputs that were stepped, as the host would write them; `synced` says
+how many of them an `fdatasync` has covered. A restart builds a new core and steps the journal
+again, comparing digests exactly as the host does.
 """
 
 from __future__ import annotations

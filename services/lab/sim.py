@@ -145,7 +145,9 @@ def _storm_then_calm(world: World, checkers: Checkers) -> None:
     world.run_until(START_NS + STORM_NS)
     world.faults = world.faults.calm()
     if not world.run_until(START_NS + STORM_NS + SETTLE_NS, lambda: _closed(world)):
-        raise Violation("L-1", f"not settled {SETTLE_NS // SECOND} s after the storm: {_where(world)}")
+        raise Violation(
+            "L-1", f"not settled {SETTLE_NS // SECOND} s after the storm: {_where(world)}"
+        )
     world.run_until(world.boot_ns + SECOND)
     checkers.judge_quiet(world.nodes["order_state"])
 
@@ -165,4 +167,4 @@ def _where(world: World) -> str:
     }
     core = world.nodes["watchdog"].engine.core
     phase = core.state().phase if isinstance(core, WatchdogCore) else ""
-    return f"{phase} " + " ".join(f"{name}={str(word)}" for name, word in words.items())
+    return f"{phase} " + " ".join(f"{name}={word!s}" for name, word in words.items())

@@ -1,9 +1,9 @@
 """The scheduler: one thread, one seed, virtual time, all cores, hostile links and kills.
 
 It takes the place of the hosts: it carries frames between engines, fires timers, sends heartbeats,
-repeats commands, and kills processes between any two outputs of a step. Cores and engines are the very
-ones of the real processes. Everything random comes from one `Random(seed)`; so a seed is a story that
-can be told again, line by line.
+repeats commands, and kills processes between any two outputs of a step. Cores and engines are the
+very ones of the real processes. Everything random comes from one `Random(seed)`; so a seed is a
+story that can be told again, line by line.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from services.lab.faults import NEVER_DOUBLED, Faults
 from services.lab.node import Node
 from shared.bus.codec import decode
 from shared.kernel.clock import MS, Now
+from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Event
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 
@@ -119,30 +120,38 @@ class World:
         self._at(BEAT_NS, "beat", name)
         if not node.up:
             return
-        now = Now(node.stream_ns, self.boot_ns)
         for change in node.engine.peers.silent(self.boot_ns):
             self._internal(node, change)
-        if not node.up:
-            return
-        self._transmit(node, node.engine.heartbeat(1, "lab", 0, now))
+        self._beat(node)
         self._wake(node)
+
+    def _beat(self, node: Node) -> None:
+        if node.up:
+            now = Now(node.stream_ns, self.boot_ns)
+            self._transmit(node, node.engine.heartbeat(1, "lab", 0, now))
 
     def _on_wake(self, name: str, life: int) -> None:
         node = self.nodes[name]
         if not node.up or node.life != life:
             return
         self._wake_at.pop(name, None)
-        now = Now(node.stream_ns, self.boot_ns)
-        self._timers(node, now)
-        for out in node.engine.resends(now) if node.up else ():
+        self._timers(node, Now(node.stream_ns, self.boot_ns))
+        self._repeat(node)
+        self._drain_source(node)
+        self._wake(node)
+
+    def _repeat(self, node: Node) -> None:
+        for out in node.engine.resends(Now(node.stream_ns, self.boot_ns)) if node.up else ():
             self.counts["resent"] += 1
-            self._transmit(node, out)
+            if not self._transmit(node, out):
+                node.engine.outbox.peer_away(out.message_id, self.boot_ns)
+
+    def _drain_source(self, node: Node) -> None:
         while node.up and (found := self.source(node, self.boot_ns)) is not None:
             body, stream_ns = found
             now = node.advance(stream_ns, self.boot_ns)
             self._timers(node, now)
             self._step(node, node.internal(body, now), now)
-        self._wake(node)
 
     def _on_nemesis(self) -> None:
         faults = self.faults
@@ -190,7 +199,7 @@ class World:
             self._do(node, effect, now)
         if budget is not None:
             self._kill(node)
-        elif node.up:
+        else:
             self._wake(node)
 
     def _do(self, node: Node, effect: Effect, now: Now) -> None:
@@ -199,16 +208,24 @@ class World:
                 node.synced = len(node.records)
             case Transmit():
                 self.watch("send", _NO_EVENT, [effect], node)
-                if not self._transmit(node, effect) and effect.one_shot and effect.route == "dealer":
-                    self._step(node, node.engine.undelivered(effect, now), now)
+                if not self._transmit(node, effect):
+                    self._not_sent(node, effect, now)
             case LogLine(log, correlation):
                 if self.story is not None:
                     self._tell(f"{node.name}: {log.event} {correlation or ''} {log.fields}")
             case Stop(reason):
-                raise AssertionError(f"{node.name} stopped: {reason}")
+                raise OurFault("CORE_STOPPED", field=node.name, value=reason, fix="See the story.")
+
+    def _not_sent(self, node: Node, out: Transmit, now: Now) -> None:
+        if not out.one_shot:
+            node.engine.outbox.peer_away(out.message_id, self.boot_ns)
+        elif out.route == "dealer":
+            self._step(node, node.engine.undelivered(out, now), now)
 
     def _wake(self, node: Node) -> None:
         """Make sure that the node runs again when something in it comes due."""
+        if not node.up:
+            return
         times = [node.engine.next_due_ns(), self._source_due(node)]
         due = min((t for t in times if t is not None), default=None)
         if due is None:
@@ -240,7 +257,9 @@ class World:
     def _carry(self, source: str, target: str, out: Transmit) -> None:
         faults, rng = self.faults, self.random
         if self._lost_run > 0 or rng.randrange(10_000) < faults.lose_rate:
-            self._lost_run = self._lost_run - 1 if self._lost_run else rng.randrange(faults.lose_run)
+            self._lost_run = (
+                self._lost_run - 1 if self._lost_run else rng.randrange(faults.lose_run)
+            )
             self.counts["lost"] += 1
             self._tell(f"lost: {out.kind} from {source} to {target}")
             return

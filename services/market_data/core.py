@@ -9,6 +9,10 @@ Pace. The venue may send rows up to the credit: the consumer's progress plus a w
 dead strategy thereby slows the feed instead of losing ticks. Credit only ever grows; a lost one is
 repeated within a second.
 
+While nobody may trade (the watchdog's word is HALT) a recorded feed must not run away: it waits for
+the first permission of a run, and later, while a session ends, it only trickles, so that closing
+orders find a market. A live feed has no credit and is not slowed.
+
 Age. A feed is LIVE only if a row came in this life of the process and the last one is younger than
 `stale_after_ns` (boot clock) - or if no row may come for want of credit, which is not its fault.
 """
@@ -18,8 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from proto_schemas.base import Message
-from proto_schemas.control import PeerStatus, Started, TimerFired
-from proto_schemas.enums import FeedState, ServiceState
+from proto_schemas.control import Control, PeerStatus, Started, TimerFired
+from proto_schemas.enums import FeedState, Mode, ServiceState
 from proto_schemas.market_data import (
     Bar,
     FeedCredit,
@@ -40,6 +44,9 @@ VENUE = "venue"
 SECOND_TIMER = "second"
 STALE_TIMER = "stale"
 MARK_EVERY_NS = 50 * MS  # of stream time: 20 marks a second at most
+TRICKLE_TIMER = "trickle"
+TRICKLE_EVERY_NS = 50 * MS
+TRICKLE_ROWS = 5  # in that time, while nobody may trade
 CREDIT_STEP_PARTS = 4  # tell the venue when a quarter of the window is free again
 
 
@@ -53,6 +60,8 @@ class MarketDataState:
     progress_feed_seq: int = 0
     credit_feed_seq: int = 0
     reopening: bool = False
+    opened: bool = False
+    halted: bool = True
     row_this_life: bool = False
     row_this_second: bool = False
     quiet_since_ns: int = 0
@@ -84,8 +93,10 @@ class MarketDataCore:
                 return self._on_row(row, now)
             case MarketProgress(_, feed_seq):
                 return self._on_progress(feed_seq, now)
+            case Control(mode=mode):
+                return self._on_control(mode, now)
             case TimerFired(name=name):
-                return self._on_second(now) if name == SECOND_TIMER else self._on_stale(now)
+                return self._on_timer(name, now)
             case FeedEnd(feed_seq=feed_seq) as end:
                 if not self._is_next(feed_seq):
                     return self._out_of_order(feed_seq, now)
@@ -188,7 +199,32 @@ class MarketDataCore:
     # --- pace -----------------------------------------------------------------------------------
 
     def _credit_now(self) -> int:
-        return self._state.progress_feed_seq + self.config.credit_events
+        state = self._state
+        window = state.progress_feed_seq + self.config.credit_events
+        if not state.halted:
+            return window
+        return min(window, state.credit_feed_seq) if state.opened else 0
+
+    def _on_control(self, mode: Mode, now: Now) -> list[Output]:
+        """Full speed while trading is allowed; a trickle while it is not."""
+        state = self._state
+        was_halted, state.halted = state.halted, mode is Mode.HALT
+        if state.halted == was_halted or self._ended():
+            return []
+        if state.halted:
+            return [SetTimer(TRICKLE_TIMER, now.boot_ns + TRICKLE_EVERY_NS)]
+        state.opened = True
+        return [self._open(now)]
+
+    def _on_trickle(self, now: Now) -> list[Output]:
+        state = self._state
+        if not state.halted or not state.opened or self._ended():
+            return []
+        window = state.progress_feed_seq + self.config.credit_events
+        wanted = min(window, state.last_feed_seq + TRICKLE_ROWS)
+        state.credit_feed_seq = max(state.credit_feed_seq, wanted)
+        again = SetTimer(TRICKLE_TIMER, now.boot_ns + TRICKLE_EVERY_NS)
+        return [Send(VENUE, FeedCredit(state.credit_feed_seq)), again]
 
     def _grant(self, now: Now) -> int:
         """Raise the credit to what it may be; a feed that was held back is young again."""
@@ -216,12 +252,21 @@ class MarketDataCore:
 
     # --- time -----------------------------------------------------------------------------------
 
+    def _on_timer(self, name: str, now: Now) -> list[Output]:
+        match name:
+            case "second":
+                return self._on_second(now)
+            case "stale":
+                return self._on_stale(now)
+        return self._on_trickle(now)
+
     def _on_started(self, now: Now) -> list[Output]:
         """A new life knows nothing about the feed's age: STALE until a row comes."""
         state = self._state
         state.row_this_life = False
         state.quiet_since_ns = now.boot_ns
         outputs: list[Output] = [
+            SetTimer(TRICKLE_TIMER, now.boot_ns + TRICKLE_EVERY_NS),
             SetTimer(SECOND_TIMER, now.boot_ns + SECOND),
             SetTimer(STALE_TIMER, now.boot_ns + self.config.stale_after_ns),
         ]

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from proto_schemas.base import Message
-from proto_schemas.control import Control
+from proto_schemas.control import Control, Undelivered
 from proto_schemas.ledger import PositionUpdate
 from proto_schemas.market_data import FeedStatus
 from shared.kernel.clock import SECOND, Now
@@ -70,6 +70,8 @@ class Auditor:
         return now.boot_ns, make_line(layer, event, now)
 
     def _is_news(self, layer: str, event: Event) -> bool:
+        if isinstance(event.body, Undelivered):
+            return event.body.kind == "new_order"  # the others are repeated by their senders
         pick = CHANGES.get(event.envelope.kind)
         if pick is None:
             return True

@@ -78,7 +78,7 @@ class RouterCore:
             case Lease() as lease:
                 return self._on_lease(lease)
             case Control(mode=mode):
-                self._state.gate.control = mode
+                return self._on_control(mode, now)
             case Ack() | Nack():
                 return self._on_answer(event)
             case ReconcileFetch(reconcile_id=reconcile_id):
@@ -188,6 +188,13 @@ class RouterCore:
         lease.epoch, lease.mode = answer.lease_epoch, answer.mode
         lease.until_ns = asked_ns + answer.ttl_ns
         return [Log("lease", {"mode": str(answer.mode)})] if changed else []
+
+    def _on_control(self, mode: Mode, now: Now) -> list[Output]:
+        """Shut at once on a stricter word; on a milder one ask for the lease that it promises."""
+        gate = self._state.gate
+        gate.control = mode
+        waiting = mode is not Mode.HALT and gate.lease.mode is Mode.HALT
+        return self._ask_lease(now) if waiting else []
 
     # --- reconcile, timers, start ---------------------------------------------------------------
 

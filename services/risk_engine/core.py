@@ -1,10 +1,14 @@
 """The risk engine: one answer per intent, at once, from hard limits and the worst case.
 
 Theory of operation. An intent runs through the table in `checks.py`. If nothing refuses it, its
-lots are reserved, the strategy gets its decision and the router gets an approval: all three in one
-step, so no kill can leave an approval without its reservation. The approval is repeated until the
-router answers. The router judges its time to live, and refuses a late one with a Nack; that answer
-frees the reservation, so none can leak. What the router accepted ends by the ledger's word.
+lots are reserved and the router gets an approval, both in one step, so no kill can leave an
+approval without its reservation. The approval is repeated until the router answers. The router
+judges its time to live, and refuses a late one with a Nack; that answer frees the reservation, so
+none can leak. What the router accepted ends by the ledger's word.
+
+The strategy's answer is final: refused here at once, or approved and taken by the router, or
+refused by the router's gate with the gate's code. So the strategy never waits for an order that
+nobody has.
 
 Positions and orders are a replica of the ledger's stream. While it is blind nothing is approved. A
 restart trusts nothing from before about the present: mode, feed and marks must be heard again.
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from proto_schemas.base import Message
+from proto_schemas.base import Envelope, Message
 from proto_schemas.control import Blind, Control, Replace, Sighted, Started, TimerFired
 from proto_schemas.enums import Mode, ServiceState
 from proto_schemas.ledger import OrderUpdate, PositionUpdate, ReconcileReport
@@ -40,21 +44,11 @@ APPROVED = "APPROVED"
 
 
 @dataclass(slots=True)
-class Sent:
-    """Approvals that the router has not answered: request id -> client order id.
-
-    The host numbers the commands to a peer from 1 in every epoch, and we send the router nothing
-    but approvals; so the id of the next one is known here without asking.
-    """
+class Life:
+    """This life's epoch, and the intents whose approval the router has not answered yet."""
 
     epoch: int = 0
-    count: int = 0
-    waiting: dict[str, str] = field(default_factory=dict)
-
-    def add(self, client_order_id: str) -> None:
-        """An approval leaves now."""
-        self.count += 1
-        self.waiting[f"risk_engine/{self.epoch}/to.{ROUTER}/{self.count}"] = client_order_id
+    asked: dict[str, Envelope] = field(default_factory=dict)
 
 
 class RiskCore:
@@ -62,7 +56,7 @@ class RiskCore:
 
     def __init__(self, config: RiskConfig) -> None:
         self._state = RiskState(config)
-        self._sent = Sent()
+        self._life = Life()
         self._limits_hash = limits_hash(config.limits)
 
     def handle(self, event: Event, now: Now) -> list[Output]:
@@ -71,7 +65,7 @@ class RiskCore:
             case Intent() as intent:
                 return self._decide(event, intent, now)
             case Ack() | Nack() as answer:
-                return self._answered(event.envelope.cause, answer)
+                return self._answered(event.subject, answer)
             case Control() as control:
                 return self._obey(control, now)
             case TimerFired(name=name) if name == SILENCE_TIMER:
@@ -94,7 +88,7 @@ class RiskCore:
     def state_word(self) -> str:
         """READY: whole, but the watchdog has not spoken in this life yet."""
         state = self._state
-        if not self._sent.epoch:
+        if not self._life.epoch:
             return ServiceState.STARTING
         if not state.sighted:
             return ServiceState.RECONCILING
@@ -106,7 +100,7 @@ class RiskCore:
 
     def state(self) -> object:
         """Everything that changes."""
-        return (self._state, self._sent)
+        return (self._state, self._life)
 
     # --- intents ----------------------------------------------------------------------------------
 
@@ -114,21 +108,27 @@ class RiskCore:
         state = self._state
         known = state.decided.get(intent.client_order_id)
         if known is not None and known[0] == intent:
-            return [Reply(event.envelope, known[1])]
+            return self._repeat(event.envelope, known[1])
         self._forget_old_approvals(now)
         refusal = first_refusal(state, intent, now)
         decision = _decision(intent, refusal)
         if known is None and len(state.decided) < DECISIONS_MAX:
             state.decided[intent.client_order_id] = (intent, decision)
-        outputs: list[Output] = [self._log(decision), Reply(event.envelope, decision)]
-        if decision.approved:
-            outputs.append(self._approve(intent, now))
-        return outputs
+        if not decision.approved:
+            return [self._log(decision), Reply(event.envelope, decision)]
+        self._life.asked[intent.client_order_id] = event.envelope
+        return [self._approve(intent, now), self._log(decision)]
+
+    def _repeat(self, request: Envelope, decision: Decision) -> list[Output]:
+        """The same intent under another request id: the same answer, when there is one."""
+        if decision.client_order_id in self._life.asked:
+            self._life.asked[decision.client_order_id] = request
+            return []
+        return [Reply(request, decision)]
 
     def _approve(self, intent: Intent, now: Now) -> Request:
         self._state.reservations.reserve(intent)
         self._state.approved_ns.append(now.boot_ns)
-        self._sent.add(intent.client_order_id)
         approval = Approval(
             client_order_id=intent.client_order_id,
             strategy=intent.strategy,
@@ -140,7 +140,7 @@ class RiskCore:
             expires_ns=intent.expires_ns,
             limits_hash=self._limits_hash,
         )
-        return Request(ROUTER, approval)
+        return Request(ROUTER, approval, subject=intent.client_order_id)
 
     def _forget_old_approvals(self, now: Now) -> None:
         times = self._state.approved_ns
@@ -159,28 +159,31 @@ class RiskCore:
 
     # --- answers of the router --------------------------------------------------------------------
 
-    def _answered(self, cause: str | None, answer: Ack | Nack) -> list[Output]:
-        key = self._sent.waiting.pop(cause or "", None)
-        if key is None:
-            return [Log("answer_unknown", {"cause": cause}, "error")]
+    def _answered(self, key: str, answer: Ack | Nack) -> list[Output]:
+        request = self._life.asked.pop(key, None)
+        if request is None:
+            return [Log("answer_unknown", {"client_order_id": key}, "error")]
+        intent, decision = self._state.decided[key]
         if isinstance(answer, Ack):
-            return []
+            return [Reply(request, decision)]
         freed = self._state.reservations.refuse(key)
+        refused = _decision(intent, Refusal(answer.code, answer.field, answer.value))
+        self._state.decided[key] = (intent, refused)
         fields: dict[str, str | int | bool | None] = {
             "client_order_id": key,
             "code": answer.code,
-            "field": answer.field,
+            "limit": answer.field,
             "value": answer.value,
             "freed": freed,
         }
-        return [Log("approval_refused", fields, "warning")]
+        return [Log("approval_refused", fields, "warning"), Reply(request, refused)]
 
     # --- what is allowed and what is true ---------------------------------------------------------
 
     def _start(self, epoch: int, now: Now) -> list[Output]:
         """A new life is blind and deaf until it hears; times of another boot mean nothing."""
         state = self._state
-        self._sent.epoch, self._sent.count = epoch, 0
+        self._life.epoch = epoch
         state.sighted, state.mode = False, None
         state.feeds.clear()
         state.marks.clear()

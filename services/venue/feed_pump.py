@@ -92,6 +92,10 @@ class FeedPump:
             return None
         return now.boot_ns if self._row is None else self._due_ns(self._row, now.boot_ns)
 
+    def close(self) -> None:
+        """The process ends: let go of the file."""
+        self.feed.close()
+
     # --- where we are ---------------------------------------------------------------------------
 
     def _may_feed(self) -> bool:

@@ -62,6 +62,7 @@ class WatchdogState:
     phase: SessionPhase = SessionPhase.OPEN
     stream_ended: bool = False
     clock_armed: bool = False
+    reopen_due: bool = False
     cleared: bool = False
     flat: bool = False
     reconciled: bool = False
@@ -247,9 +248,19 @@ class WatchdogCore:
             if state.phase is SessionPhase.OPEN:
                 state.reason = "SESSION_OPEN"
             outputs += self._publish_control(now)
-        if state.phase is SessionPhase.FLAT and state.stream_ended:
-            outputs += self._enter(SessionPhase.CLOSED, state.reason, now)
+        if state.phase is SessionPhase.FLAT:
+            outputs += self._after_flat(now)
         return outputs
+
+    def _after_flat(self, now: Now) -> list[Output]:
+        """Flat and reconciled: the end of the run, or the night until the next session."""
+        state = self._state
+        if state.stream_ended:
+            return self._enter(SessionPhase.CLOSED, state.reason, now)
+        if not state.reopen_due:
+            return []
+        state.reopen_due = state.clock_armed = False
+        return self._enter(SessionPhase.OPEN, "SESSION_OPEN", now) + self._arm_clock(now)
 
     def _on_answer(self, envelope: Envelope, answer: Message) -> list[Output]:
         if envelope.producer != LEDGER:
@@ -265,7 +276,7 @@ class WatchdogCore:
                 return self._publish_control(now)
             case "reconcile":
                 return self._reconcile(now)
-            case "revoked":
+            case "revoked" if state.phase is SessionPhase.REVOKING:
                 return self._enter(SessionPhase.FLATTENING, state.reason, now) + self._look(now)
             case "look":
                 ending = state.phase in (SessionPhase.FLATTENING, SessionPhase.VERIFYING)
@@ -275,8 +286,9 @@ class WatchdogCore:
             case "flatten_start" if not state.stream_ended:
                 return self._revoke("SESSION_END", now)
             case "reopen" if not state.stream_ended:
-                state.clock_armed = False
-                return self._enter(SessionPhase.OPEN, "SESSION_OPEN", now) + self._arm_clock(now)
+                state.reopen_due = True
+                proven = state.phase is SessionPhase.FLAT and state.reconciled
+                return self._after_flat(now) if proven else []
             case "broker_session":
                 return state.session.on_timer(now)
         return []

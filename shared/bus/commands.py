@@ -16,6 +16,7 @@ OUTBOX_MAX = 20_000
 REPLY_CACHE_MAX = 20_000
 RESEND_FIRST_NS = 200 * MS
 RESEND_MAX_NS = 1_000 * MS
+PEER_AWAY_NS = 20 * MS
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Pending:
     frame: bytes
     expires_ns: int | None
     resend_at_ns: int
+    subject: str = ""
     wait_ns: int = RESEND_FIRST_NS
 
 
@@ -53,6 +55,13 @@ class Outbox:
             item.wait_ns = min(item.wait_ns * 2, RESEND_MAX_NS)
             item.resend_at_ns = boot_ns + item.wait_ns
         return due
+
+    def peer_away(self, request_id: str, boot_ns: int) -> None:
+        """The socket had nobody to give it to: try again soon, a start takes no longer for it."""
+        item = self.pending.get(request_id)
+        if item is not None:
+            item.wait_ns = RESEND_FIRST_NS
+            item.resend_at_ns = boot_ns + PEER_AWAY_NS
 
     def expired(self, boot_ns: int) -> Pending | None:
         """The first command whose time to live is over, or None."""

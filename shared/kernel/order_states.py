@@ -58,6 +58,7 @@ TRANSITIONS: dict[tuple[S, A], S] = {
     (S.REJECTED, A.REJECT): S.REJECTED,
     (S.FILLED, A.CANCEL): S.FILLED,  # the late fill overtook the cancel's answer
     (S.REJECTED, A.LOSE_SIGHT): S.REJECTED,
+    (S.REJECTED, A.ACKNOWLEDGE): S.REJECTED,
     # Reports travel to the ledger one by one and may overtake each other.
     (S.PENDING_CREATION, A.CREATE): S.PENDING_CREATION,
     (S.PENDING_CREATION, A.LOSE_SIGHT): S.UNKNOWN,

@@ -15,10 +15,14 @@ from shared.kernel.clock import Now
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One input: the message and the envelope it came in."""
+    """One input: the message and the envelope it came in.
+
+    For an answer to a command of ours, `subject` is the word that the command was given.
+    """
 
     envelope: Envelope
     body: Message
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class Request:
     """Send a command to a peer, repeated with the same id until answered.
 
     `expires_ns` (boot clock): give up then, with a `RequestExpired` input; None: never give up.
+    `subject` comes back with the answer: what the command was about.
     """
 
     to: str
     message: Message
     expires_ns: int | None = None
     correlation_id: str | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,11 +230,12 @@ class Engine:
         return None
 
     def _reply(self, event: Event, now: Now) -> list[Event] | None:
-        if self.outbox.settle(event.envelope.cause) is None:
+        settled = self.outbox.settle(event.envelope.cause)
+        if settled is None:
             self.dropped += 1
             return None
         if not isinstance(event.body, Snapshot):
-            return [event]
+            return [Event(event.envelope, event.body, settled.subject)]
         replica = self.replicas[event.body.stream]
         events, ask = replica.apply(event.body, event.envelope)
         if ask:
@@ -272,8 +273,9 @@ class Engine:
             case Publish():
                 self._publish(output, cause, now)
             case Request():
-                origin = Origin(output.correlation_id or cause.correlation_id, cause.id)
-                self._request(output.to, output.message, output.expires_ns, origin, now)
+                self._request(
+                    output, Origin(output.correlation_id or cause.correlation_id, cause.id), now
+                )
             case Reply():
                 self._answer(output, now)
             case Send() | Push():
@@ -320,12 +322,13 @@ class Engine:
             log.add(self.epoch, self._seqs[stream], frame)
         self._effects.append(Transmit("pub", "", frame, message_id, kind))
 
-    def _request(
-        self, to: str, message: Message, expires_ns: int | None, origin: Origin, now: Now
-    ) -> None:
-        frame, message_id, kind = self._frame(message, f"to.{to}", origin, now)
+    def _request(self, output: Request, origin: Origin, now: Now) -> None:
+        to = output.to
+        frame, message_id, kind = self._frame(output.message, f"to.{to}", origin, now)
         first_repeat_ns = now.boot_ns + RESEND_FIRST_NS
-        self.outbox.add(Pending(message_id, kind, to, frame, expires_ns, first_repeat_ns))
+        self.outbox.add(
+            Pending(message_id, kind, to, frame, output.expires_ns, first_repeat_ns, output.subject)
+        )
         self._effects.append(Transmit("dealer", to, frame, message_id, kind))
 
     def _answer(self, output: Reply, now: Now) -> None:
@@ -358,7 +361,7 @@ class Engine:
     # --- snapshots ------------------------------------------------------------------------------
 
     def _ask(self, replica: Replica, now: Now) -> None:
-        self._request(replica.producer, replica.request(), None, NO_ORIGIN, now)
+        self._request(Request(replica.producer, replica.request()), NO_ORIGIN, now)
 
     def _answer_snapshot(self, request: Envelope, ask: SnapshotRequest, now: Now) -> None:
         log = self._logs.get(ask.stream, StreamLog())

@@ -57,6 +57,9 @@ class Source(Protocol):
     def next_due_ns(self, now: Now) -> int | None:
         """Boot time at which to ask again; None: ask when something else has happened."""
 
+    def close(self) -> None:
+        """The process ends: finish what is open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -289,8 +292,10 @@ class Host:
             self.counts.sent[out.kind] += 1
             return
         self.counts.unsent[out.kind] += 1
-        if out.one_shot and out.route == "dealer":
-            now = self._now()
+        now = self._now()
+        if not out.one_shot:
+            self.engine.outbox.peer_away(out.message_id, now.boot_ns)
+        elif out.route == "dealer":
             self._step(self.engine.undelivered(out, now), None, now)
 
     # --- clocks and end -------------------------------------------------------------------------
@@ -307,6 +312,8 @@ class Host:
 
     def _close(self) -> None:
         self.log.info("stopped", signal=self._stopping, progress=self.engine.progress)
+        if self.service.source is not None:
+            self.service.source.close()
         self.journal.sync()
         self.journal.close()
         self.wires.close()

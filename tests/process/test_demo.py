@@ -108,6 +108,40 @@ def test_wrong_input_ends_with_64_and_the_fix_and_starts_nothing(
     assert not list(bulkhead.runs_dir.glob("*/*")), "a run that never started leaves no folder"
 
 
+def test_a_replay_names_its_bad_rows_and_counts_every_row(bulkhead: Bulkhead) -> None:
+    bulkhead.runs_dir.mkdir()
+    data = bulkhead.runs_dir / "ESM30_few.csv"
+    rows = [f"2030-03-05T15:00:{second:02d}.5Z,6000.25" for second in range(60)]
+    rows[10] = "2030-03-05T15:00:10.5Z,6000.33"
+    rows[20] = "noise"
+    data.write_text("\n".join(["ts_utc,price", *rows]) + "\n")
+    ended = bulkhead("replay", str(data), "--instrument", "ESM30", "--json", timeout_s=60)
+    report = ended.report
+    assert ended.code == 0, (report, ended.err)
+    assert set(report) == KEYS | {
+        "rows_in", "rows_other", "rows_bad", "events_out", "gaps", "latency_us"
+    }  # fmt: skip
+    counts = [report[key] for key in ("rows_in", "rows_other", "rows_bad", "ticks", "gaps")]
+    assert counts == [60, 0, 2, 58, 0]
+    assert f"bad row: {data}:12: OFF_TICK" in ended.err
+    assert f"bad row: {data}:22: MALFORMED" in ended.err
+
+
+def test_status_sees_a_run_while_it_is_up_and_says_so_when_it_is_not(bulkhead: Bulkhead) -> None:
+    process = bulkhead.start("demo", "--json")
+    bulkhead.wait_for("monitor")
+    deadline = time.monotonic() + 20
+    while (seen := bulkhead("status", "--json")).code != 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert seen.code == 0, seen.err
+    assert {"stage", "state", "position_lots", "broker_position_lots"} <= set(seen.report)
+    assert set(seen.report["services"]) == set(SERVICES)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    after = bulkhead("status", "--json")
+    assert after.code == 1 and after.report["error"] == "no run is up"
+
+
 def test_ctrl_c_stops_everything_and_ends_with_130(bulkhead: Bulkhead) -> None:
     process = bulkhead.start("demo", "--json")
     bulkhead.wait_for("monitor")

@@ -1,8 +1,8 @@
 """Risk engine and ledger together, in a small world that delays, repeats, overtakes and forgets.
 
-The world knows the truth: what the router took, what traded, what ended. Reports reach the ledger in
-any order (only an order's end never overtakes its own fills), the ledger's stream reaches the
-risk engine late, and now and then the risk engine goes blind, is sent everything again, or restarts.
+The world knows the truth: what the router took, what traded, what ended. Reports reach the ledger
+in any order (only an order's cancel never overtakes its own fills), the ledger's stream reaches the
+risk engine late, and now and then the risk engine goes blind, hears everything again, or restarts.
 Whatever happens: the true worst case stays within the limits, and nothing stays reserved for ever.
 """
 

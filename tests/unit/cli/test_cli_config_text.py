@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from proto_schemas.registry import SERVICES
+from services.cli.checks import check_run, opened
+from services.cli.runs import NewRun, create_run, remove_sockets
 from services.cli.supervisor_config import (
     child_environment,
     control_socket,
@@ -73,3 +75,51 @@ def test_services_inherit_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = child_environment()
     assert "hunter2" not in environment.values()
     assert environment["PATH"] == "/bin"
+
+
+# --- config check ---------------------------------------------------------------------------------
+
+
+def check_text(tmp_path: Path, text: str) -> dict[str, object]:
+    path = tmp_path / "my.toml"
+    path.write_text(text)
+    with opened(path) as run:
+        return dict(check_run(run))
+
+
+def test_a_runs_own_config_passes_and_shows_the_defaults(tmp_path: Path) -> None:
+    venue: dict[str, str | int | bool] = {"data_path": "x.csv", "speed_milli": 7}
+    run = create_run(NewRun("replay", "ESM30", "ema_cross", {"venue": venue}), tmp_path)
+    remove_sockets(run)
+    tables = check_run(run)
+    assert list(tables) == ["run", *SERVICES]
+    assert tables["venue"]["speed_milli"] == 7
+    assert all(tables.values()), "every service has settings to show"
+
+
+def test_a_file_with_settings_only_can_be_checked(tmp_path: Path) -> None:
+    assert set(check_text(tmp_path, "[order_router]\norders_per_second_max = 5\n")) > set(SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[nonsense]\na = 1\n", "CONFIG_UNKNOWN_TABLE: nonsense"),
+        ("stray = 1\n", "CONFIG_UNKNOWN_TABLE: stray"),
+        ("[order_router]\norders = 1\n", "CONFIG_UNKNOWN_KEY: order_router.orders"),
+        ("[order_router]\norders_per_second_max = 0\n", "CONFIG_VALUE: order_router.orders_per"),
+        ("[order_router\n", "CONFIG_SYNTAX"),
+    ],
+)
+def test_each_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(OperatorFault, match=said):
+        check_text(tmp_path, text)
+
+
+def test_an_unknown_strategy_is_found_before_any_process_starts(tmp_path: Path) -> None:
+    run = create_run(
+        NewRun("replay", "ESM30", "get_rich", {"venue": {"data_path": "x.csv"}}), tmp_path
+    )
+    remove_sockets(run)
+    with pytest.raises(OperatorFault, match="STRATEGY_UNKNOWN.*get_rich.*ema_cross"):
+        check_run(run)

@@ -4,98 +4,60 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from proto_schemas.base import Message
-from proto_schemas.control import PeerStatus, TimerFired
-from proto_schemas.enums import FeedState
+from proto_schemas.control import PeerStatus
+from proto_schemas.enums import FeedState, Mode
 from proto_schemas.market_data import (
     Bar,
     FeedCredit,
-    FeedEnd,
     FeedOpen,
     FeedStatus,
     FeedTrade,
     Mark,
-    MarketProgress,
     Trade,
 )
 from services.market_data.config import MarketDataConfig, load
-from services.market_data.core import SECOND_TIMER, STALE_TIMER, MarketDataCore
-from shared.kernel.clock import MINUTE, MS, SECOND, Now
+from services.market_data.core import (
+    SECOND_TIMER,
+    STALE_TIMER,
+    TRICKLE_EVERY_NS,
+    TRICKLE_TIMER,
+    MarketDataCore,
+)
+from shared.kernel.clock import MINUTE, MS, SECOND
 from shared.kernel.errors import OperatorFault
-from shared.kernel.outputs import Output, Publish, Send, SetTimer
+from shared.kernel.outputs import Publish, SetTimer
 from shared.kernel.state import state_hash
 from shared.runtime.run_folder import RunFolder
-from tests.support import bodies, event, started
-
-START_NS = 25_428_330 * MINUTE
-BOOT_NS = 50 * SECOND
-
-
-class Desk:
-    """A core and a boot clock that the test moves."""
-
-    def __init__(self, credit_events: int = 8) -> None:
-        self.core = MarketDataCore(MarketDataConfig("ESM18", credit_events=credit_events))
-        self.boot_ns = BOOT_NS
-        self.inputs: list[tuple[Any, Now]] = []
-
-    def take(self, body: Message | str) -> list[Output]:
-        if isinstance(body, str):
-            made = event(TimerFired(body), producer="market_data")
-        else:
-            made = event(body)
-        return self.step(made, Now(START_NS, self.boot_ns))
-
-    def start(self, epoch: int = 1) -> list[Output]:
-        return self.step(started("market_data", epoch), Now(START_NS, self.boot_ns))
-
-    def step(self, made: Any, moment: Now) -> list[Output]:
-        self.inputs.append((made, moment))
-        return self.core.handle(made, moment)
-
-    def row(self, feed_seq: int, after_ns: int = 0, price: int = 100) -> list[Output]:
-        return self.take(FeedTrade(feed_seq, "ESM18", START_NS + after_ns, price, 1))
-
-    def end(self, feed_seq: int) -> list[Output]:
-        return self.take(FeedEnd(feed_seq, "ESM18", feed_seq + 4, 3, 2))
-
-    def progress(self, feed_seq: int) -> list[Output]:
-        return self.take(MarketProgress("strategy_engine", feed_seq))
-
-    def venue_up(self, epoch: int = 1) -> list[Output]:
-        return self.take(PeerStatus("venue", True, epoch))
+from tests.support import bodies
+from tests.unit.market_data.ingestor_desk import (
+    BOOT_NS,
+    START_NS,
+    Desk,
+    desk,
+    published,
+    sent,
+    state_of,
+    timers,
+)
 
 
-def desk(credit_events: int = 8) -> Desk:
-    made = Desk(credit_events)
-    made.start()
-    return made
-
-
-def published(outputs: list[Output], kind: type[Any]) -> list[Any]:
-    return [body for body in bodies(outputs, Publish) if isinstance(body, kind)]
-
-
-def sent(outputs: list[Output]) -> list[Any]:
-    assert all(o.to == "venue" for o in outputs if isinstance(o, Send))
-    return bodies(outputs, Send)
-
-
-def state_of(outputs: list[Output]) -> list[FeedState]:
-    return [status.state for status in published(outputs, FeedStatus)]
-
-
-def test_a_start_opens_the_feed_sets_both_timers_and_says_stale() -> None:
+def test_a_start_opens_the_feed_without_credit_sets_its_timers_and_says_stale() -> None:
     made = Desk()
     outputs = made.start()
-    assert sent(outputs) == [FeedOpen(0, 8)]
-    assert {o.name for o in outputs if isinstance(o, SetTimer)} == {SECOND_TIMER, STALE_TIMER}
+    assert sent(outputs) == [FeedOpen(0, 0)]
+    assert timers(outputs) == {
+        SECOND_TIMER: BOOT_NS + SECOND,
+        STALE_TIMER: BOOT_NS + 5 * SECOND,
+        TRICKLE_TIMER: BOOT_NS + TRICKLE_EVERY_NS,
+    }
     assert state_of(outputs) == [FeedState.STALE]
     assert made.core.state_word() == "STARTING"
+    permitted = made.control()
+    assert sent(permitted) == [FeedOpen(0, 8)]
+    assert made.core.state_word() == "STARTING", "permission is no row"
 
 
 def test_a_row_becomes_a_trade_with_both_clocks_then_a_mark_then_live() -> None:
@@ -286,6 +248,9 @@ def test_the_same_inputs_give_the_same_outputs_and_state() -> None:
         made.row(feed_seq, after_ns, 100 + feed_seq)
     made.progress(4)
     made.take(SECOND_TIMER)
+    made.control(Mode.HALT)
+    made.take(TRICKLE_TIMER)
+    made.control(Mode.REDUCE_ONLY)
     made.end(6)
     fresh, again = (MarketDataCore(made.core.config) for _ in range(2))
     first = [fresh.handle(each, moment) for each, moment in made.inputs]

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto_schemas.control import Control
+from proto_schemas.control import Control, Undelivered
 from proto_schemas.enums import Mode, SessionPhase
 from proto_schemas.ledger import PositionUpdate
 from services.monitor.audit import Auditor, iso_utc
@@ -98,6 +98,7 @@ def test_small_bites_give_the_same_log_as_one(tmp_path: Path) -> None:
     slow = AuditSource(run, Tunables(records_per_poll=1))
     for turn in range(60):
         look(slow, LATER_NS + turn * SECOND)
+        assert read(tmp_path) == at_once, "half a file is never in place"
     assert read(tmp_path) == at_once
     assert not any("late" in line for line in at_once)
 
@@ -135,6 +136,15 @@ def test_what_is_repeated_has_a_line_only_when_it_changes(tmp_path: Path) -> Non
     auditor = Auditor()
     lines = [auditor.line("risk_engine", payload) for payload in story.lines["risk_engine"]]
     assert [line[1]["event"] for line in lines if line] == ["control", "control", "position_update"]
+
+
+def test_of_what_never_left_only_orders_have_a_line(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    for kind in ("market_progress", "new_order"):
+        story.tell("order_router", Undelivered("order_router/1/x/1", kind, FILLED), "order_router")
+    auditor = Auditor()
+    lines = [auditor.line("order_router", payload) for payload in story.lines["order_router"]]
+    assert [line is not None for line in lines] == [False, True]
 
 
 def test_stream_time_reads_as_utc() -> None:

@@ -78,9 +78,9 @@ def test_two_expiries_are_two_positions() -> None:
 
 def test_each_product_has_its_own_tick_value() -> None:
     core = ready_core()
-    for number, side, price in ((1, Side.BUY, 7_000), (2, Side.SELL, 7_001)):
-        facts = {"client_order_id": order_id(number), "instrument": "ZNM18", "side": side}
-        outputs = feed(core, execution(number, price_ticks=price, **facts))
+    note = {"instrument": "ZNM18"}
+    sell = {"client_order_id": order_id(2), "side": Side.SELL, "price_ticks": 10_001}
+    outputs = feed(core, execution(1, **note), execution(2, **note, **sell))
     assert bodies(outputs, Publish)[0].realised_mills == 15_625
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proto_schemas.base import Message
 from proto_schemas.enums import OrderAction as A
 from proto_schemas.enums import OrderState as S
 from proto_schemas.enums import Side
@@ -114,7 +115,7 @@ def test_contradicting_facts_are_refused_and_change_nothing(field: str, value: o
     core = ready_core()
     feed(core, order_event(A.CREATE))
     before = state_hash(core.state())
-    for report in (execution(**{field: value}), order_event(A.SUBMIT, **{field: value})):
+    for report in (execution(1, **{field: value}), order_event(A.SUBMIT, **{field: value})):
         outputs = feed(core, report)
         (nack,) = bodies(outputs, Reply)
         assert (nack.code, nack.field) == ("FACTS_DIFFER", field)
@@ -140,7 +141,7 @@ def test_another_quantity_is_a_contradiction() -> None:
     ],
 )
 def test_an_illegal_move_is_refused_and_changes_nothing(
-    history: list[A], report: ledger.OrderEvent, state: S
+    history: list[A], report: Message, state: S
 ) -> None:
     core = ready_core()
     feed(core, *[order_event(action) for action in history])
@@ -199,7 +200,8 @@ def test_the_snapshot_holds_live_orders_and_the_last_finished_by_age(
         feed(core, order_event(A.CREATE, client_order_id=order_id(number)))
     for number in (4, 5, 2):
         feed(core, order_event(A.REJECT, client_order_id=order_id(number)))
-    shown = [order.client_order_id for order in core.current("ledger")]
+    orders = [each for each in core.current("ledger") if isinstance(each, OrderUpdate)]
+    shown = [order.client_order_id for order in orders]
     assert shown == [order_id(number) for number in (1, 2, 3, 5)]
     before = state_hash(core.state())
     feed(core, order_event(A.REJECT, client_order_id=order_id(4)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from proto_schemas.base import Envelope, Message
+from proto_schemas.base import Message
 from proto_schemas.control import Control, Replace, Sighted
 from proto_schemas.enums import FeedState, Mode, OrderState, OrderType, SessionPhase, Side
 from proto_schemas.ledger import OrderUpdate, PositionUpdate
@@ -79,12 +78,14 @@ def give(core: RiskCore, *inputs: Message, at: Now = NOW) -> list[Output]:
     return outputs
 
 
-def answer(core: RiskCore, number: int, body: Ack | Nack, epoch: int = 1) -> list[Output]:
-    """The router answers the approval with this number in this epoch."""
-    plain = event(body, producer="order_router")
-    cause = f"risk_engine/{epoch}/to.order_router/{number}"
-    envelope: Envelope = replace(plain.envelope, cause=cause)
-    return core.handle(Event(envelope, body), NOW)
+def router_says(client_order_id: str, body: Ack | Nack) -> Event:
+    """The router's answer to the approval of this order, as the engine hands it on."""
+    return Event(event(body, producer="order_router").envelope, body, client_order_id)
+
+
+def answer(core: RiskCore, number: int, body: Ack | Nack) -> list[Output]:
+    """The router answers the approval of this order."""
+    return core.handle(router_says(order_id(number), body), NOW)
 
 
 def sighted_core(config: RiskConfig = CONFIG) -> RiskCore:
@@ -101,11 +102,32 @@ def ready_core(config: RiskConfig = CONFIG) -> RiskCore:
     return core
 
 
+def ask(core: RiskCore, wanted: Intent, at: Now = NOW) -> Event:
+    """The intent passes: an approval is on its way and nobody is answered. Returns the command."""
+    command = event(wanted)
+    outputs = core.handle(command, at)
+    assert [type(each) for each in bodies(outputs, Request)] == [Approval]
+    assert bodies(outputs, Reply) == []
+    return command
+
+
 def decide(core: RiskCore, wanted: Intent, at: Now = NOW) -> Decision:
-    """The decision; an approval must go with it exactly if it approves."""
-    outputs = give(core, wanted, at=at)
-    (decision,) = bodies(outputs, Reply)
+    """The decision: at once if risk refuses, else after the approval, from a router that takes it.
+
+    Exactly one of the two: a refusal sends no approval, and an approval answers nobody yet.
+    """
+    command = event(wanted)
+    outputs = core.handle(command, at)
     approvals = bodies(outputs, Request)
-    assert [type(each) for each in approvals] == ([Approval] if decision.approved else [])
+    assert [type(each) for each in approvals] in ([], [Approval])
+    if approvals:
+        assert bodies(outputs, Reply) == []
+        outputs = core.handle(router_says(wanted.client_order_id, Ack()), at)
+        assert bodies(outputs, Request) == []
+    (reply,) = [each for each in outputs if isinstance(each, Reply)]
+    assert reply.request == command.envelope
+    decision = reply.message
     assert isinstance(decision, Decision)
+    assert decision.client_order_id == wanted.client_order_id
+    assert decision.approved is bool(approvals)
     return decision

@@ -1,4 +1,4 @@
-"""The risk engine as a whole: decisions, approvals, lives, states, and its place in an engine."""
+"""The risk engine as a whole: decisions, approvals, lives, states."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from proto_schemas.ledger import ReconcileReport
 from proto_schemas.signals import Ack, Approval, Decision, Intent, Nack
 from services.risk_engine.core import SILENCE_TIMER, RiskCore
 from services.risk_engine.limits import CEILINGS, limits_hash
-from shared.bus.codec import decode
 from shared.kernel.clock import SECOND, Now
 from shared.kernel.outputs import Log, Reply, Request, SetTimer
 from shared.kernel.state import state_hash
-from shared.runtime.engine import Engine, Transmit
 from tests.support import bodies, event, started
 from tests.unit.risk_engine.risk_inputs import (
     BOOT,
@@ -31,6 +29,7 @@ from tests.unit.risk_engine.risk_inputs import (
     order_update,
     position,
     ready_core,
+    router_says,
     sighted_core,
 )
 
@@ -41,16 +40,27 @@ def test_an_approval_carries_the_intents_facts_and_the_hash_of_the_limits() -> N
     core = ready_core()
     command = event(intent())
     outputs = core.handle(command, NOW)
-    assert [type(each) for each in outputs] == [Log, Reply, Request]
-    assert outputs[1] == Reply(command.envelope, Decision(order_id(), True, "APPROVED", "", ""))
-    request = outputs[2]
+    assert [type(each) for each in outputs] == [Request, Log]
+    request = outputs[0]
     assert isinstance(request, Request)
     assert (request.to, request.expires_ns) == ("order_router", None)
+    assert request.subject == order_id()
     wanted = intent()
     assert request.message == Approval(
         order_id(), wanted.strategy, wanted.instrument, wanted.side, wanted.quantity_lots,
         wanted.order_type, wanted.reduce_only, wanted.expires_ns, limits_hash(CEILINGS["demo"]),
     )  # fmt: skip
+    approved = Decision(order_id(), True, "APPROVED", "", "")
+    assert answer(core, 1, Ack()) == [Reply(command.envelope, approved)]
+
+
+def test_a_refusal_by_risk_itself_is_answered_at_once_and_the_router_never_hears_of_it() -> None:
+    core = ready_core()
+    command = event(intent(quantity_lots=11))
+    outputs = core.handle(command, NOW)
+    assert [type(each) for each in outputs] == [Log, Reply]
+    refused = Decision(order_id(), False, "ORDER_SIZE", "10", "11")
+    assert outputs[1] == Reply(command.envelope, refused)
 
 
 @pytest.mark.parametrize(("lots", "level"), [(2, "info"), (11, "warning")])
@@ -70,9 +80,8 @@ def test_the_same_intent_again_gets_the_same_decision_and_no_second_approval() -
     first = decide(core, intent(1))
     give(core, control(Mode.HALT))
     before = state_hash(core.state())
-    outputs = give(core, intent(1))
-    assert bodies(outputs, Reply) == [first]
-    assert bodies(outputs, Request) == []
+    again = event(intent(1))
+    assert core.handle(again, NOW) == [Reply(again.envelope, first)]
     assert state_hash(core.state()) == before
 
 
@@ -90,53 +99,6 @@ def test_a_conflicting_repeat_does_not_replace_the_first_decision() -> None:
     first = decide(core, intent(1))
     assert decide(core, intent(1, side=Side.SELL)).code == "DUPLICATE_ORDER"
     assert bodies(give(core, intent(1)), Reply) == [first]
-
-
-def test_a_nack_frees_the_reservation_and_an_ack_does_not() -> None:
-    core = ready_core()
-    for number in (1, 2):
-        assert decide(core, intent(number, quantity_lots=5)).approved
-    answer(core, 1, Ack())
-    assert decide(core, intent(3, quantity_lots=1)).code == "POSITION_LIMIT"
-    (log,) = answer(core, 2, Nack("EXPIRED", "5", "6"))
-    assert isinstance(log, Log)
-    assert (log.fields["client_order_id"], log.fields["freed"]) == (order_id(2), True)
-    assert decide(core, intent(4, quantity_lots=5)).approved
-    assert decide(core, intent(5, quantity_lots=1)).code == "POSITION_LIMIT"
-
-
-def test_an_answer_to_nothing_frees_nothing() -> None:
-    core = ready_core()
-    assert decide(core, intent(1, quantity_lots=10)).approved
-    outputs = answer(core, 7, Nack("EXPIRED", "", ""))
-    assert [each.event for each in outputs if isinstance(each, Log)] == ["answer_unknown"]
-    assert decide(core, intent(2)).code == "POSITION_LIMIT"
-
-
-def test_an_approval_of_an_earlier_life_is_answered_under_its_old_id() -> None:
-    core = ready_core()
-    assert decide(core, intent(1, quantity_lots=10)).approved
-    core.handle(started("risk_engine", epoch=2), NOW)
-    give(core, Replace(*LEDGER), Sighted(*LEDGER), control(), feed_status(), mark())
-    assert decide(core, intent(2, quantity_lots=1)).code == "POSITION_LIMIT"
-    answer(core, 1, Nack("EXPIRED", "", ""), epoch=1)
-    assert decide(core, intent(3, quantity_lots=10)).approved
-
-
-def test_the_host_numbers_requests_as_the_core_expects() -> None:
-    """If the engine ever names commands otherwise, no answer would find its approval."""
-    core = RiskCore(CONFIG)
-    engine = Engine(core, "risk_engine", {"ledger": "order_state"})
-    engine.step(engine.internal(started("risk_engine").body, NOW), NOW)
-    for body in (Replace(*LEDGER), Sighted(*LEDGER)):
-        engine.step(engine.internal(body, NOW), NOW)
-    for body in (control(), feed_status(), mark(), intent(1), intent(2)):
-        step = engine.step(event(body), NOW)
-    sent = [each for each in step.effects if isinstance(each, Transmit) and each.route == "dealer"]
-    assert [each.message_id for each in sent] == ["risk_engine/1/to.order_router/2"]
-    assert isinstance(decode(sent[0].frame).body, Approval)
-    waiting = core.state()[1].waiting  # type: ignore[index]
-    assert waiting[sent[0].message_id] == order_id(2)
 
 
 def test_state_words_tell_what_holds_it_back() -> None:
@@ -179,7 +141,7 @@ def test_a_new_life_trusts_nothing_that_it_has_not_heard() -> None:
 
 def test_positions_are_forgotten_when_the_ledger_sends_everything_again() -> None:
     core = ready_core()
-    give(core, position(10))
+    give(core, position(9, strategy="gone"))
     give(core, Blind(*LEDGER), Replace(*LEDGER), position(1), Sighted(*LEDGER))
     assert decide(core, intent(quantity_lots=9)).approved
 
@@ -200,6 +162,9 @@ def test_the_same_inputs_give_the_same_outputs_and_state() -> None:
     inputs = [
         started("risk_engine"),
         *[event(body) for body in (Sighted(*LEDGER), control(), feed_status(), mark(), *wanted)],
+        router_says(order_id(1), Ack()),
+        router_says(order_id(3), Nack("LEASE_EXPIRED", "5", "6")),
+        event(wanted[3]),
         event(order_update(1, OrderState.FILLED, 2)),
         event(position(2)),
     ]

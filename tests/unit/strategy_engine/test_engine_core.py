@@ -295,7 +295,9 @@ def test_silence_does_not_count_while_the_ledger_is_away(away: str) -> None:
     rig.boot_ns += 60 * SECOND
     rig.feed(TimerFired("forget"))
     assert len(rig.core._desk.open_orders) == 1
+    rig.boot_ns += 4 * SECOND
     rig.feed(back)
+    rig.boot_ns += 2 * SECOND
     rig.feed(TimerFired("forget"))
     assert len(rig.core._desk.open_orders) == 1
     rig.boot_ns += 5 * SECOND
