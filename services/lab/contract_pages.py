@@ -81,7 +81,8 @@ def golden_files() -> dict[Path, bytes]:
 
 
 def _readable(sample: Message) -> bytes:
-    body = {f.name: _plain(getattr(sample, f.name)) for f in fields(sample)}  # type: ignore[arg-type]
+    names = (f.name for f in fields(type(sample)))  # type: ignore[arg-type]
+    body = {name: _plain(getattr(sample, name)) for name in names}
     twin = {"envelope": asdict(sample_envelope(sample)), "body": body}
     return (json.dumps(twin, indent=2) + "\n").encode()
 

@@ -15,6 +15,9 @@ from random import Random
 from shared.kernel.clock import MS, SECOND
 
 NEVER_DOUBLED = frozenset({"new_order"})
+TO_BROKER = frozenset({"new_order"})
+BROKER_DELAY_MAX_NS = 300 * MS
+"""An order may be on its way for long, but for less than the `wire_delay_ns` of the sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Faults:
     double_rate: int
     delay_rate: int
     delay_max_ns: int
+    broker_delay_rate: int
     reorder: bool
     kills: tuple[str, ...]
     kill_every_ns: int
@@ -42,6 +46,7 @@ class Faults:
             double_rate=rng.choice((0, 100, 500)),
             delay_rate=rng.choice((0, 100, 1000)),
             delay_max_ns=rng.choice((2 * MS, 20 * MS, 200 * MS)),
+            broker_delay_rate=rng.choice((0, 0, 1_000, 4_000)),
             reorder=rng.random() < 0.25,
             kills=kills,
             kill_every_ns=rng.choice((300 * MS, SECOND, 3 * SECOND)),
@@ -51,4 +56,4 @@ class Faults:
 
     def calm(self) -> Faults:
         """The same world after the storm: nothing fails any more."""
-        return Faults(0, 1, 0, 0, MS, False, (), SECOND, False, MS)
+        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS)

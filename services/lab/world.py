@@ -18,7 +18,7 @@ from typing import Any
 from proto_schemas.base import Message
 from proto_schemas.control import Heartbeat
 from proto_schemas.registry import peers_of, streams_consumed
-from services.lab.faults import NEVER_DOUBLED, Faults
+from services.lab.faults import BROKER_DELAY_MAX_NS, NEVER_DOUBLED, TO_BROKER, Faults
 from services.lab.node import Node
 from shared.bus.codec import decode
 from shared.kernel.clock import MS, Now
@@ -276,6 +276,9 @@ class World:
         if rng.randrange(10_000) < faults.delay_rate:
             at_ns += rng.randrange(1, faults.delay_max_ns)
             self.counts["delayed"] += 1
+        if out.kind in TO_BROKER and rng.randrange(10_000) < faults.broker_delay_rate:
+            at_ns += rng.randrange(1, BROKER_DELAY_MAX_NS)
+            self.counts["orders_delayed"] += 1
         link = (source, target, out.route)
         if not faults.reorder:
             at_ns = max(at_ns, self._link_free.get(link, 0) + 1)

@@ -1,7 +1,8 @@
 """Venue and ingestor over links that lose messages, with kills: nothing lost, nothing twice.
 
 A kill throws away the core and all that is on the way from and to it; the new core is made from the
-inputs that stood in the journal, as a restart does.
+inputs that stood in the journal, as a restart does. The watchdog's standing order is told when it
+changes and every second; a new life of the ingestor hears it with the next second.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from hypothesis import strategies as st
 
 from proto_schemas.base import Message
 from proto_schemas.broker import BrokerExecution, BrokerQuery, BrokerSnapshot, NewOrder
-from proto_schemas.control import PeerStatus, TimerFired
-from proto_schemas.enums import FeedState, OrderType, Side
+from proto_schemas.control import Control, PeerStatus, TimerFired
+from proto_schemas.enums import FeedState, Mode, OrderType, SessionPhase, Side
 from proto_schemas.market_data import FeedEnd, FeedTrade, MarketProgress, Trade
 from services.market_data.config import MarketDataConfig
-from services.market_data.core import SECOND_TIMER, MarketDataCore
+from services.market_data.core import (
+    SECOND_TIMER,
+    TRICKLE_ROWS,
+    TRICKLE_TIMER,
+    MarketDataCore,
+)
 from services.venue.config import VenueConfig
 from services.venue.core import VenueCore
 from shared.kernel.clock import SECOND, Now
@@ -29,6 +35,7 @@ from tests.support import event, started
 
 ROWS = 40
 WINDOW = 8
+MODES = {"permit": Mode.NORMAL, "reduce": Mode.REDUCE_ONLY, "halt": Mode.HALT}
 
 
 class Node:
@@ -74,6 +81,8 @@ class Chain:
         self.session: list[Any] = []
         self.snapshot: BrokerSnapshot | None = None
         self.orders = 0
+        self.mode = Mode.HALT
+        self.held_credit = 0
         self.carry(self.venue.start())
         self.carry(self.data.start())
 
@@ -98,7 +107,23 @@ class Chain:
         elif message.session_seq == len(self.session) + 1:
             self.session.append(message)
 
+    def order_all(self, mode: Mode) -> None:
+        """The watchdog's standing order, changed or repeated."""
+        if mode is Mode.HALT and self.mode is not Mode.HALT:
+            self.held_credit = self.data.core.state().credit_feed_seq
+        self.mode = mode
+        told = Control(1, mode, SessionPhase.OPEN, "", False, True)
+        self.carry(self.data.step(told, "watchdog"))
+
     def do(self, word: str) -> None:
+        """One word of a story; and while nobody may trade, the feed never runs away."""
+        self.happen(word)
+        state = self.data.core.state()
+        if self.mode is Mode.HALT:
+            trickle = state.last_feed_seq + TRICKLE_ROWS if state.opened else 0
+            assert state.credit_feed_seq <= max(self.held_credit, trickle)
+
+    def happen(self, word: str) -> None:
         feed = self.venue.core.feed
         match word:
             case "pump" if feed.fed_seq < feed.credit_feed_seq and not feed.ended:
@@ -120,6 +145,11 @@ class Chain:
                 self.carry(self.data.step(done, "strategy_engine"))
             case "second":
                 self.carry(self.data.step(TimerFired(SECOND_TIMER), "market_data"))
+                self.order_all(self.mode)
+            case "trickle":
+                self.carry(self.data.step(TimerFired(TRICKLE_TIMER), "market_data"))
+            case "permit" | "reduce" | "halt":
+                self.order_all(MODES[word])
             case "order":
                 self.order()
             case "kill_venue":
@@ -147,10 +177,11 @@ class Chain:
         if self.orders % 2:
             self.carry(outputs)
 
-    def settle(self) -> None:
-        """Let time pass without faults until nothing is left to do."""
+    def settle(self, order: str = "permit") -> None:
+        """Let time pass without faults, under one standing order, until nothing is left to do."""
+        self.do(order)
         for _ in range(ROWS + 20):
-            for word in ("second", "progress"):
+            for word in ("second", "progress", "trickle"):
                 self.do(word)
             while self.to_venue or self.to_data:
                 self.do("to_venue")
@@ -160,21 +191,25 @@ class Chain:
         self.carry(self.venue.step(BrokerQuery("order_router", len(self.session)), "order_router"))
 
 
-words = st.sampled_from(
-    ["pump"] * 6
-    + ["to_data"] * 6
-    + ["to_venue"] * 4
-    + ["progress"] * 3
-    + ["second", "order", "lose_up", "lose_down", "kill_venue", "kill_data"]
-)
+FLOW = ["pump"] * 6 + ["to_data"] * 6 + ["to_venue"] * 4 + ["progress"] * 3
+FAULTS = ["order", "lose_up", "lose_down", "kill_venue", "kill_data"]
+TIME = ["second", "trickle"]
+plain_words = st.sampled_from([*FLOW, *FAULTS, *TIME])
+words = st.sampled_from([*FLOW, *FAULTS, *TIME, *MODES])
+
+
+def told(story: list[str], first: str = "permit") -> Chain:
+    """A chain that has lived through this story, under this first order of the watchdog."""
+    chain = Chain()
+    for word in (first, *story):
+        chain.do(word)
+    return chain
 
 
 @settings(max_examples=60)
 @given(st.lists(words, max_size=150))
 def test_every_row_is_published_once_in_order_whatever_is_lost_or_killed(story: list[str]) -> None:
-    chain = Chain()
-    for word in story:
-        chain.do(word)
+    chain = told(story)
     chain.settle()
     assert chain.trades == list(range(1, ROWS + 1))
     assert chain.states[-1] is FeedState.ENDED
@@ -182,10 +217,31 @@ def test_every_row_is_published_once_in_order_whatever_is_lost_or_killed(story: 
 
 @settings(max_examples=60)
 @given(st.lists(words, max_size=150))
+def test_a_feed_that_was_opened_trickles_to_its_end_though_nobody_may_trade(
+    story: list[str],
+) -> None:
+    chain = told(story)
+    chain.settle("halt")
+    assert chain.trades == list(range(1, ROWS + 1))
+    assert chain.states[-1] is FeedState.ENDED
+
+
+@settings(max_examples=60)
+@given(st.lists(plain_words, max_size=150), st.sampled_from(["permit", "reduce"]))
+def test_no_row_leaves_the_venue_before_the_first_permission_of_a_run(
+    story: list[str], permission: str
+) -> None:
+    chain = told(story, first="halt")
+    chain.settle("halt")
+    assert (chain.venue.core.feed.fed_seq, chain.trades) == (0, [])
+    chain.settle(permission)
+    assert chain.trades == list(range(1, ROWS + 1))
+
+
+@settings(max_examples=60)
+@given(st.lists(words, max_size=150))
 def test_a_session_hears_every_fill_once_whatever_is_lost_or_killed(story: list[str]) -> None:
-    chain = Chain()
-    for word in story:
-        chain.do(word)
+    chain = told(story)
     chain.settle()
     fills = [m for m in chain.session if isinstance(m, BrokerExecution)]
     assert len({fill.execution_id for fill in fills}) == len(fills)

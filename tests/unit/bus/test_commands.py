@@ -8,6 +8,7 @@ import pytest
 
 from shared.bus.commands import (
     OUTBOX_MAX,
+    PEER_AWAY_NS,
     REPLY_CACHE_MAX,
     RESEND_FIRST_NS,
     RESEND_MAX_NS,
@@ -37,6 +38,15 @@ def test_a_command_is_repeated_ever_more_slowly_until_it_is_answered() -> None:
     assert RESEND_MAX_NS == 1_000 * MS
     assert box.settle(COMMAND.request_id) is not None
     assert box.due(10**12) == [] and box.next_due_ns() is None
+
+
+def test_a_command_that_no_socket_took_is_tried_again_soon() -> None:
+    box = outbox(COMMAND)
+    box.due(10**9)
+    box.peer_away(COMMAND.request_id, 10**9)
+    assert box.next_due_ns() == 10**9 + PEER_AWAY_NS < 10**9 + RESEND_FIRST_NS
+    box.peer_away("unknown", 10**9)
+    assert len(box.pending) == 1
 
 
 def test_an_answer_settles_once_and_only_what_was_asked() -> None:

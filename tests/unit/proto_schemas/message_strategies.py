@@ -28,6 +28,8 @@ PLAIN = {
 def of_type(annotation: Any) -> st.SearchStrategy[Any]:
     """Values that the field type allows."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated and arguments[0] in (bytes, str, int) and len(arguments) == 2:
+        return PLAIN[arguments[0]]  # strict, without bounds
     if origin is Annotated:
         return _bounded(TypeAdapter(annotation).json_schema())
     if origin in (Union, UnionType):

@@ -1,0 +1,105 @@
+"""A simulator that finds nothing proves nothing: each bug planted here must be found.
+
+Every mutant takes one protection away. The number of seeds that it may take is the budget; a mutant
+that survives its budget means that the simulator has gone blind in that place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.lab.sim import SimReport, run_seed
+from services.order_state.ledger import Books
+from shared.brokers.session import BrokerSession
+from shared.bus.commands import ReplyCache
+from shared.kernel.clock import MS, Now
+from shared.kernel.outputs import Barrier, Output, Request, Send
+
+BUDGET_SEEDS = 60
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_sync_before_the_order_leaves(patch: pytest.MonkeyPatch) -> None:
+    submit = BrokerSession.submit
+
+    def mutant(self: BrokerSession, *args: Any) -> list[Output]:
+        return [each for each in submit(self, *args) if not isinstance(each, Barrier)]
+
+    patch.setattr(BrokerSession, "submit", mutant)
+
+
+def an_order_without_an_answer_is_sent_again(patch: pytest.MonkeyPatch) -> None:
+    on_timer = BrokerSession.on_timer
+
+    def mutant(self: BrokerSession, now: Now) -> list[Output]:
+        again = [Send("venue", item.order, item.correlation_id) for item in self.unknown()]
+        return [Barrier(), *again, *on_timer(self, now)]
+
+    patch.setattr(BrokerSession, "on_timer", mutant)
+
+
+def a_hole_in_the_brokers_events_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    def mutant(self: BrokerSession, session_seq: int) -> bool:
+        fresh = session_seq > self.last_seq
+        self.last_seq = max(self.last_seq, session_seq)
+        return fresh
+
+    patch.setattr(BrokerSession, "_in_sequence", mutant)
+
+
+def reports_to_the_ledger_are_given_up(patch: pytest.MonkeyPatch) -> None:
+    tell = BrokerSession._tell
+
+    def mutant(self: BrokerSession, *args: Any) -> Output:
+        request = tell(self, *args)
+        assert isinstance(request, Request)
+        return replace(request, expires_ns=1_000 * MS)
+
+    patch.setattr(BrokerSession, "_tell", mutant)
+
+
+def the_ledger_books_an_execution_as_often_as_it_hears_of_it(patch: pytest.MonkeyPatch) -> None:
+    book = Books.book_execution
+
+    def mutant(self: Books, execution: Any) -> Any:
+        self.executions.clear()
+        return book(self, execution)
+
+    patch.setattr(Books, "book_execution", mutant)
+    patch.setattr(ReplyCache, "seen", lambda _self, _request_id: False)
+
+
+def silence_is_taken_for_no(patch: pytest.MonkeyPatch) -> None:
+    judge = BrokerSession._judge
+
+    def mutant(self: BrokerSession, item: Any, seen: Any, asked_ns: Any, now: Now) -> list[Output]:
+        return judge(self, item, seen, item.sent_ns + 3_600_000_000_000, now)
+
+    patch.setattr(BrokerSession, "_judge", mutant)
+
+
+MUTANTS: dict[str, tuple[Mutant, set[str]]] = {
+    "no barrier": (no_sync_before_the_order_leaves, {"I-01"}),
+    "blind retry": (an_order_without_an_answer_is_sent_again, {"I-02"}),
+    "hole ignored": (a_hole_in_the_brokers_events_is_ignored, {"I-12", "I-13", "L-1", "I-07"}),
+    "reports given up": (reports_to_the_ledger_are_given_up, {"I-12", "I-13", "L-1", "I-07"}),
+    "no dedupe": (the_ledger_books_an_execution_as_often_as_it_hears_of_it, {"I-09", "I-07"}),
+    "silence means no": (silence_is_taken_for_no, {"I-12", "I-13", "I-07", "L-1"}),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant, expected = MUTANTS[name]
+    plant(monkeypatch)
+    for seed in range(1, BUDGET_SEEDS + 1):
+        failure = run_seed(seed, SimReport(seed))
+        if failure is not None:
+            print(f"{name}: found by seed {seed}: {failure.invariant} {failure.detail}")
+            assert failure.invariant in expected
+            return
+    pytest.fail(f"{name}: not found in {BUDGET_SEEDS} seeds")
