@@ -39,7 +39,7 @@ bench: setup ## tick to order through real processes, against bare sockets
 	$(BIN)/bulkhead bench chain --json
 
 docs: setup ## write the generated documents of proto_schemas
-	$(BIN)/python -m proto_schemas.generate
+	$(BIN)/python -m services.lab.contract_pages
 
 clean: ## remove .venv, caches and build output (keeps runs/)
 	rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \

@@ -8,9 +8,9 @@ because one tick of the 10-year note is 15.625 dollars). Absent is `None`, never
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 _INT53 = 2**53
 
@@ -39,6 +39,8 @@ class Message:
     """Base of every message body: a frozen, slotted dataclass, flat where it can be."""
 
     __slots__ = ()
+    # Holds for the parts inside it too: a field that nobody knows is refused, wherever it is.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

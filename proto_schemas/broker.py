@@ -13,6 +13,7 @@ from proto_schemas.base import (
     BrokerId,
     ClientOrderId,
     Code,
+    Flag,
     Instrument,
     Lots,
     LotsOrZero,
@@ -37,7 +38,7 @@ class NewOrder(Message):
     side: Side
     quantity_lots: Lots
     order_type: OrderType
-    reduce_only: bool
+    reduce_only: Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +114,4 @@ class BrokerSnapshot(Message):
     events_from_seq: Sequence
     orders: tuple[BrokerOrder, ...]
     positions: tuple[BrokerPosition, ...]
-    complete: bool
+    complete: Flag

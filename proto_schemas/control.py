@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import StrictBytes, StrictInt
+
 from proto_schemas.base import Count, Flag, Message, MessageId, Name, Ns, Sequence, Text
 from proto_schemas.enums import Mode, ServiceState, SessionPhase
 
@@ -61,7 +63,7 @@ class Snapshot(Message):
     epoch: Sequence
     seq: Sequence
     continues: Flag
-    frames: tuple[bytes, ...]
+    frames: tuple[StrictBytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class ServiceStatus:
     state: ServiceState
     restarts: Count
     age_ns: Ns
-    alive: bool
+    alive: Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class StatusReport(Message):
     """Everything on one page: services, control, feed and money, each as plain fields."""
 
     services: tuple[ServiceStatus, ...]
-    fields: dict[str, str | int | bool | None]
+    fields: dict[Text, Text | StrictInt | Flag | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from proto_schemas.base import (
     PositionLots,
     PriceTicks,
     Sequence,
+    Text,
 )
 from proto_schemas.broker import BrokerOrder, BrokerPosition
 from proto_schemas.enums import OrderAction, OrderState, OrderType, Side
@@ -124,7 +125,7 @@ class Break:
     """One difference between the ledger and the broker."""
 
     code: Code
-    subject: str
+    subject: Text
     ledger_lots: PositionLots
     broker_lots: PositionLots
 

@@ -1,7 +1,8 @@
 """Small helpers for tests that drive a core or an engine directly.
 
-`event(body)` wraps a message in a plausible envelope (the producer is the registry's first, the sequence
-counts up), `now(...)` makes a moment, `bodies(outputs, Publish)` picks messages out of outputs.
+`event(body)` wraps a message in a plausible envelope (the producer is the registry's first, the
+sequence counts up), `now(...)` makes a moment, `bodies(outputs, Publish)` picks messages out of
+outputs.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -25,9 +26,11 @@ from services.strategy_engine.config import StrategyEngineConfig
 from services.strategy_engine.core import StrategyEngineCore
 from services.venue.config import VenueConfig
 from services.venue.core import VenueCore
+from services.venue.served_feed import ServedFeed
 from services.watchdog.config import WatchdogConfig
 from services.watchdog.core import WatchdogCore
 from shared.kernel.clock import MS, SECOND
+from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core
 
 INSTRUMENT = "ESM30"
@@ -124,7 +127,7 @@ def make_fleet(every: int) -> dict[str, Node]:
     return {name: Node(name, _builder(name, every), _gapless(name)) for name in SERVICES}
 
 
-def _builder(name: str, every: int):  # type: ignore[no-untyped-def]
+def _builder(name: str, every: int) -> Callable[[], Core]:
     return lambda: make_core(name, every)
 
 
@@ -136,7 +139,8 @@ def _gapless(name: str) -> dict[str, str]:
     }
 
 
-def _window(node: Node):  # type: ignore[no-untyped-def]
+def _window(node: Node) -> ServedFeed:
     core = node.engine.core
-    assert isinstance(core, VenueCore)
+    if not isinstance(core, VenueCore):
+        raise OurFault("CHECK_FAILED", field="the feed's node", value=node.name, fix="The venue.")
     return core.feed

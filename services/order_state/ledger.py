@@ -26,7 +26,7 @@ from shared.markets.contracts import parse_contract
 
 EXECUTION_IDS_MAX = 1_000_000
 ORDERS_MAX = 1_000_000
-FINISHED_SHOWN_MAX = 2_000
+FINISHED_SHOWN_MAX = 1_000
 FACTS = ("strategy", "instrument", "side")
 
 

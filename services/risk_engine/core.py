@@ -155,7 +155,7 @@ class RiskCore:
             "value": decision.value,
             "limits_hash": self._limits_hash,
         }
-        return Log("decision", fields, "info" if decision.approved else "warning")
+        return Log("decision", fields, "debug" if decision.approved else "warning")
 
     # --- answers of the router --------------------------------------------------------------------
 

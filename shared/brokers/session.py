@@ -292,7 +292,7 @@ class BrokerSession:
                 "filled_lots": item.filled_lots,
                 "detail": detail,
             },
-            "warning" if item.state is OrderState.UNKNOWN else "info",
+            "warning" if item.state in (OrderState.UNKNOWN, OrderState.REJECTED) else "debug",
         )
 
     def _orphan(self, client_order_id: str, what: str) -> list[Output]:

@@ -37,6 +37,7 @@ class _KindCodec:
     def __init__(self, row: Row) -> None:
         self.row = row
         self.names = tuple(f.name for f in fields(row.model))  # type: ignore[arg-type]
+        self._known = frozenset(self.names)
         self._adapter: TypeAdapter[Message] = TypeAdapter(row.model)
 
     def to_plain(self, message: Message) -> dict[str, Any]:
@@ -45,10 +46,12 @@ class _KindCodec:
 
     def from_plain(self, body: Any) -> Message:
         """Validate; extra fields are an error."""
-        if type(body) is not dict or not (body.keys() <= set(self.names)):
-            unknown = (
-                sorted(set(body) - set(self.names)) if type(body) is dict else type(body).__name__
+        if type(body) is not dict:
+            raise BadFrame(
+                "BODY_SHAPE", field=self.row.kind, value=type(body).__name__, fix="Send a map."
             )
+        unknown = [str(name) for name in body if name not in self._known]
+        if unknown:
             raise BadFrame(
                 "FIELD_UNKNOWN", field=self.row.kind, value=unknown, fix="Send known fields."
             )

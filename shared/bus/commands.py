@@ -84,6 +84,7 @@ class ReplyCache:
     """Answers given, by request id; None while a command is still being worked on."""
 
     replies: dict[str, bytes | None] = field(default_factory=dict)
+    working: int = 0
 
     def seen(self, request_id: str) -> bool:
         """True if this command was taken before, answered or not."""
@@ -91,10 +92,20 @@ class ReplyCache:
 
     def take(self, request_id: str) -> None:
         """Note a new command; the oldest answer is forgotten beyond the bound."""
+        check(self.working < REPLY_CACHE_MAX, "commands being worked on are bounded", self.working)
         self.replies[request_id] = None
-        if len(self.replies) > REPLY_CACHE_MAX:
-            del self.replies[next(iter(self.replies))]
+        self.working += 1
+        self._trim()
 
     def answer(self, request_id: str, frame: bytes) -> None:
         """Remember the answer for repeats."""
-        self.replies[request_id] = frame
+        if self.replies.pop(request_id, frame) is None:
+            self.working -= 1
+        self.replies[request_id] = frame  # the newest answers stand last
+        self._trim()
+
+    def _trim(self) -> None:
+        """Forget the oldest answer beyond the bound, never a command that is being worked on."""
+        if len(self.replies) > REPLY_CACHE_MAX:
+            oldest = next(key for key, reply in self.replies.items() if reply is not None)
+            del self.replies[oldest]

@@ -11,6 +11,8 @@ and counters start again, ids do not repeat. Origins keep processes apart.
 
 from __future__ import annotations
 
+import re
+
 from shared.kernel.check import check
 
 ORIGIN_STRATEGY = 1
@@ -19,7 +21,11 @@ ORIGIN_WATCHDOG = 2
 
 def client_order_id(install_id: str, origin: int, epoch: int, counter: int) -> str:
     """Return the 36-character id. `install_id`: 12 lower-case hex digits."""
-    check(len(install_id) == 12, "install id has 12 hex digits", install_id)
+    check(
+        re.fullmatch("[0-9a-f]{12}", install_id) is not None,
+        "install id has 12 hex digits",
+        install_id,
+    )
     check(0 < origin < 2**16 and 0 <= epoch < 2**16 and 0 <= counter < 2**48, "id fields fit")
     return f"{install_id[:8]}-{install_id[8:]}-{origin:04x}-{epoch:04x}-{counter:012x}"
 

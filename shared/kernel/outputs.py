@@ -104,11 +104,15 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One structured log line: a fixed event name and plain fields."""
+    """One structured log line: a fixed event name and plain fields.
+
+    `debug` is for what happens with every order and stands in the merged log anyway: it costs
+    nothing and is not written.
+    """
 
     event: str
     fields: dict[str, str | int | bool | None] = field(default_factory=dict)
-    level: Literal["info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 @dataclass(frozen=True, slots=True)

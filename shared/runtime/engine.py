@@ -31,12 +31,13 @@ from proto_schemas.control import (
     Undelivered,
 )
 from proto_schemas.enums import ServiceState
-from proto_schemas.registry import ANY, BY_MODEL, Row
-from shared.bus.codec import BadFrame, encode, stream_of
+from proto_schemas.registry import BY_MODEL, Row
+from shared.bus.codec import FRAME_MAX_BYTES, BadFrame, encode, stream_of
 from shared.bus.commands import RESEND_FIRST_NS, Outbox, Pending, ReplyCache
 from shared.bus.peers import Peers
 from shared.bus.replica import Replica, StreamLog
 from shared.bus.timers import Timers
+from shared.kernel.check import check
 from shared.kernel.clock import Now
 from shared.kernel.outputs import (
     Barrier,
@@ -53,6 +54,7 @@ from shared.kernel.outputs import (
     Send,
     SetTimer,
 )
+from shared.runtime import admission
 from shared.runtime.effects import Effect, LogLine, Step, Stop, Sync, Transmit
 
 OWN_STREAM = "internal"
@@ -106,18 +108,7 @@ class Engine:
 
     def refuse_foreign(self, event: Event) -> None:
         """Raise `BadFrame` if the sender may not say this kind, or not to us."""
-        envelope, row = event.envelope, BY_MODEL[type(event.body)]
-        sender = envelope.producer.partition("-")[0]
-        producer_ok = row.producers == (ANY,) or sender in row.producers
-        consumer_ok = row.consumers == (ANY,) or self.service in row.consumers
-        if row.delivery == "internal" or envelope.producer == self.service:
-            raise BadFrame(
-                "KIND_INTERNAL", field=row.kind, value=envelope.producer, fix="Not ours."
-            )
-        if not (producer_ok and consumer_ok):
-            raise BadFrame(
-                "LINK_UNKNOWN", field=row.kind, value=envelope.producer, fix="registry.py"
-            )
+        admission.refuse_foreign(event, self.service)
 
     def internal(self, body: Message, now: Now) -> Event:
         """Make an input of our own: a timer, a peer's change, the start of an epoch."""
@@ -195,7 +186,10 @@ class Engine:
 
     def _follow(self, event: Event, now: Now) -> list[Event] | None:
         replica = self.replicas.get(event.envelope.stream)
-        if replica is None or replica.knows(event.envelope):
+        if replica is None or replica.producer != event.envelope.producer:
+            self.dropped += 1
+            return None
+        if replica.knows(event.envelope):
             self.dropped += 1
             return None
         events, ask = replica.take(event)
@@ -230,10 +224,11 @@ class Engine:
         return None
 
     def _reply(self, event: Event, now: Now) -> list[Event] | None:
-        settled = self.outbox.settle(event.envelope.cause)
-        if settled is None:
+        settled = self.outbox.pending.get(event.envelope.cause or "")
+        if settled is None or not admission.answers(event, settled):
             self.dropped += 1
             return None
+        self.outbox.settle(settled.request_id)
         if not isinstance(event.body, Snapshot):
             return [Event(event.envelope, event.body, settled.subject)]
         replica = self.replicas[event.body.stream]
@@ -310,7 +305,9 @@ class Engine:
             origin.correlation_id,
             origin.cause,
         )
-        return encode(envelope, body), envelope.id, row.kind
+        frame = encode(envelope, body)
+        check(len(frame) <= FRAME_MAX_BYTES, f"a {row.kind} fits into a frame", len(frame))
+        return frame, envelope.id, row.kind
 
     def _publish(self, output: Publish, cause: Envelope, now: Now) -> None:
         message = output.message

@@ -32,7 +32,7 @@ from shared.bus.codec import BadFrame, decode, encode
 from shared.journal import JournalWriter
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
-from shared.kernel.outputs import Core, Event
+from shared.kernel.outputs import Core, Event, Log
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 from shared.runtime.engine import Engine
@@ -269,16 +269,17 @@ class Host:
                         self._sync()
                     synced = True
                 case LogLine(log, correlation_id):
-                    if log.level != "info":
-                        self.counts.alarms[log.event] += 1
-                    getattr(self.log, log.level)(
-                        log.event,
-                        correlation_id=correlation_id,
-                        epoch=self.engine.epoch,
-                        **log.fields,
-                    )
+                    self._log_line(log, correlation_id)
                 case Stop(reason):
                     raise OurFault("CORE_STOPPED", field=self.service.name, value=reason, fix="")
+
+    def _log_line(self, log: Log, correlation_id: str | None) -> None:
+        if log.level == "debug":
+            return
+        if log.level != "info":
+            self.counts.alarms[log.event] += 1
+        write = getattr(self.log, log.level)
+        write(log.event, correlation_id=correlation_id, epoch=self.engine.epoch, **log.fields)
 
     def _sync(self) -> None:
         began = boot_ns()

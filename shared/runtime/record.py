@@ -43,4 +43,12 @@ def _split(payload: bytes) -> tuple[int, int, bytes, bytes]:
             value=str(error),
             fix="Was it written by Bulkhead?",
         ) from error
+    types = (type(stream_ns), type(boot_ns), type(frame), type(digest))
+    if types != (int, int, bytes, bytes):
+        raise OurFault(
+            "RECORD_SHAPE",
+            field="journal record",
+            value=str(types),
+            fix="Was it written by Bulkhead?",
+        )
     return stream_ns, boot_ns, frame, digest

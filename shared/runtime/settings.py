@@ -30,7 +30,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             value=None,
             fix="Start a run, or name one with --run.",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OperatorFault(
             "CONFIG_SYNTAX", field=str(path), value=str(error), fix="Mend it."
         ) from None
@@ -59,7 +59,10 @@ def section(model: type[T], table: dict[str, Any], where: str) -> T:
 
 def load(model: type[T], path: Path, name: str) -> T:
     """Read table `[name]` of the file (an absent table means all defaults)."""
-    return section(model, read_toml(path).get(name, {}), name)
+    table = read_toml(path).get(name, {})
+    if not isinstance(table, dict):
+        raise OperatorFault("CONFIG_VALUE", field=name, value=table, fix=f"Write a table [{name}].")
+    return section(model, table, name)
 
 
 def config_hash(path: Path) -> str:

@@ -31,7 +31,9 @@ def test_no_seed_breaks_an_invariant() -> None:
     assert report.counts["doubled"] > 500
 
 
-@pytest.mark.parametrize("seed", [int(line.split()[0]) for line in REGRESSIONS.open() if line[0] != "#"])
+@pytest.mark.parametrize(
+    "seed", [int(line.split()[0]) for line in REGRESSIONS.open() if line[0] != "#"]
+)
 def test_a_seed_that_once_failed_holds(seed: int) -> None:
     failure = run_seed(seed, SimReport(seed))
     assert failure is None, failure

@@ -63,7 +63,7 @@ def test_a_refusal_by_risk_itself_is_answered_at_once_and_the_router_never_hears
     assert outputs[1] == Reply(command.envelope, refused)
 
 
-@pytest.mark.parametrize(("lots", "level"), [(2, "info"), (11, "warning")])
+@pytest.mark.parametrize(("lots", "level"), [(2, "debug"), (11, "warning")])
 def test_every_decision_is_logged_with_code_limit_value_and_hash(lots: int, level: str) -> None:
     (log,) = [
         each for each in give(ready_core(), intent(quantity_lots=lots)) if isinstance(each, Log)

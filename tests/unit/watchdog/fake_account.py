@@ -156,11 +156,10 @@ class Kennel:
         self.boot_ns = end_ns
 
     def stream_to(self, stream_ns: int) -> None:
-        """Move the market's clock; every stream timer on the way fires at its own time."""
-        while (due := self._next("stream")) is not None and due.at_ns <= stream_ns:
-            self.stream_ns = max(self.stream_ns, due.at_ns)
-            self._fire(due)
+        """A market event at this time: the clock jumps, then every timer behind it fires."""
         self.stream_ns = stream_ns
+        while (due := self._next("stream")) is not None and due.at_ns <= stream_ns:
+            self._fire(due)
         self.give(FeedStatus("ESM18", FeedState.LIVE, 1, 1, 0, 0, 1, 0))
 
     def _next(self, clock: str) -> SetTimer | None:

@@ -73,7 +73,11 @@ def test_reconcile_is_tried_until_clean_and_then_every_five_minutes() -> None:
     kennel = Kennel(reconcile_clean=False)
     kennel.start()
     kennel.run_for(2 * RETRY_MS)
-    assert [at - BOOT for at in kennel.fetched_ns] == [0, RECONCILE_RETRY_NS, 2 * RECONCILE_RETRY_NS]
+    assert [at - BOOT for at in kennel.fetched_ns] == [
+        0,
+        RECONCILE_RETRY_NS,
+        2 * RECONCILE_RETRY_NS,
+    ]
     kennel.reconcile_clean = True
     kennel.run_for(RETRY_MS)
     clean_ns = kennel.fetched_ns[-1]
