@@ -11,9 +11,14 @@ from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
 
+NICE = 10
+"""Following the journals may wait; the order path may not wait for it."""
+
+
 def build(run: RunFolder) -> Service:
     """Return the service of this run."""
     config = load(run)
     core = MonitorCore(config)
     core.pid = os.getpid()
+    os.nice(NICE)
     return Service(NAME, core, AuditSource(run, config.tunables))

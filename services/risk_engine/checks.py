@@ -29,7 +29,7 @@ DECISIONS_MAX = 1_000_000
 
 @dataclass(slots=True)
 class RiskState:
-    """All that the checks look at. `decided` answers a repeated intent as before, for ever."""
+    """All that the checks look at. `decided` answers a repeated intent as before."""
 
     config: RiskConfig
     sighted: bool = False

@@ -1,4 +1,4 @@
-"""The risk engine: one answer per intent, at once, from hard limits and the worst case.
+"""The risk engine: one final answer per intent, from hard limits and the worst case.
 
 Theory of operation. An intent runs through the table in `checks.py`. If nothing refuses it, its
 lots are reserved and the router gets an approval, both in one step, so no kill can leave an

@@ -107,6 +107,12 @@ def booked(run: Path) -> list[dict[str, Any]]:
     return list(unique.values())
 
 
+def refused(run: Path) -> set[str]:
+    """Ids of which the strategy was told that they were not approved."""
+    answers = [f.body for f in journaled(run, "strategy_engine") if f.kind == "decision"]
+    return {each["client_order_id"] for each in answers if not each["approved"]}
+
+
 def check_run(run: Path) -> int:
     """Everything that must hold in any run that has ended well; the number of orders received."""
     orders = orders_received(run)
@@ -128,6 +134,7 @@ def check_run(run: Path) -> int:
         assert 0 < SIGN[order["side"]] * lots <= order["quantity_lots"], order_id
     assert sum(filled.values()) == 0, "not flat"
     _check_never_arrived(run, set(arrived))
+    assert refused(run) & set(arrived) == set(), "an order that risk had refused arrived"
     return len(orders)
 
 

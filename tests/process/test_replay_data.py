@@ -75,3 +75,19 @@ def test_the_shipped_sample_goes_through_whole(bulkhead: Bulkhead) -> None:
     counts = feed_counts(report)
     assert counts["rows_in"] == counts["events_out"] == report["ticks"] > 0
     assert (counts["rows_other"], counts["rows_bad"], counts["gaps"]) == (0, 0, 0)
+    bend_the_evidence(Path(report["run"]))
+
+
+def bend_the_evidence(run: Path) -> None:
+    """The independent reader is worth nothing if it cannot say no: lose an order, double one."""
+    record = run / "venue" / "received.log"
+    whole = record.read_bytes().splitlines(keepends=True)
+    order = next(line for line in whole if b"new_order".hex().encode() in line)
+    record.write_bytes(b"".join([*whole, order]))
+    with pytest.raises(AssertionError, match="more than once"):
+        check_run(run)
+    record.write_bytes(b"".join(line for line in whole if line is not order))
+    with pytest.raises(AssertionError, match="never arrived"):
+        check_run(run)
+    record.write_bytes(b"".join(whole))
+    check_run(run)

@@ -117,8 +117,8 @@ def put(index: int, value: Any) -> Callable[[list[Any]], None]:
         (put(8, "x" * 201), "ENVELOPE_INVALID", "envelope"),
         (list.pop, "FRAME_SHAPE", "envelope"),
         (lambda parts: parts.append(1), "FRAME_SHAPE", "envelope"),
-        (put(BODY, []), "FIELD_UNKNOWN", "mark"),
-        (put(BODY, None), "FIELD_UNKNOWN", "mark"),
+        (put(BODY, []), "BODY_SHAPE", "mark"),
+        (put(BODY, None), "BODY_SHAPE", "mark"),
     ],
 )
 def test_a_wrong_envelope_is_refused(
