@@ -9,6 +9,7 @@ from typing import Any
 from services.cli.exit_codes import NOT_OK, OK
 from services.cli.output import print_json, say
 from services.cli.runs import find_run
+from services.monitor.audit import iso_utc
 from services.monitor.journals import load_index
 from services.monitor.trace import Trace, missing
 from shared.runtime.run_folder import RunFolder
@@ -44,6 +45,7 @@ def trace_json(trace_id: str, found: Trace) -> dict[str, Any]:
             {
                 "layer": step.layer,
                 "event": step.event,
+                "time": iso_utc(step.stream_ns),
                 "kind": step.kind,
                 "detail": step.detail,
                 "boot_ns": step.boot_ns,

@@ -222,6 +222,8 @@ class MarketDataCore:
             return []
         window = state.progress_feed_seq + self.config.credit_events
         wanted = min(window, state.last_feed_seq + TRICKLE_ROWS)
+        if state.credit_feed_seq <= state.last_feed_seq < wanted:
+            state.quiet_since_ns = now.boot_ns
         state.credit_feed_seq = max(state.credit_feed_seq, wanted)
         again = SetTimer(TRICKLE_TIMER, now.boot_ns + TRICKLE_EVERY_NS)
         return [Send(VENUE, FeedCredit(state.credit_feed_seq)), again]

@@ -10,7 +10,6 @@ from services.monitor.core import NAME, MonitorCore
 from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
-
 NICE = 10
 """Following the journals may wait; the order path may not wait for it."""
 

@@ -113,6 +113,16 @@ def test_a_fill_that_the_position_does_not_show_yet_starts_the_wait_again() -> N
     assert planner.look(view(), SETTLE, at(SETTLE + 50)) is None
 
 
+def test_a_partial_fill_that_the_position_does_not_show_yet_starts_the_wait_again() -> None:
+    planner = Flattening()
+    planner.look(view(position(5), order(Side.SELL, 4)), SETTLE, at(0))
+    lagging = view(position(5), order(Side.SELL, 4, filled=2))
+    assert planner.look(lagging, SETTLE, at(SETTLE)) is None
+    settled = view(position(3), order(Side.SELL, 4, filled=2))
+    assert planner.look(settled, SETTLE, at(SETTLE + 50)) is None
+    assert planner.look(settled, SETTLE, at(2 * SETTLE + 50)) == [Close("ESM18", Side.SELL, 1)]
+
+
 def test_after_sending_it_waits_even_if_nothing_changed() -> None:
     planner = Flattening()
     planner.look(view(position(2)), SETTLE, at(0))

@@ -187,3 +187,29 @@ def test_the_end_of_the_stream_in_the_night_closes_for_good() -> None:
     assert kennel.phase == "CLOSED"
     kennel.stream_to(clock(day, "18:30:00"))
     assert (kennel.phase, kennel.ask_lease().mode) == ("CLOSED", Mode.HALT)
+
+
+def test_a_second_end_trusts_nothing_that_the_first_one_proved() -> None:
+    """Flat since 15:55; then the stream ends: the account is looked at twice again."""
+    day = DAYS["winter"]
+    kennel = at_ten(day)
+    kennel.stream_to(clock(day, "15:55:00"))
+    kennel.run_for(5_000)
+    assert kennel.controls[-1].flat
+    kennel.end_stream()
+    assert (kennel.controls[-1].flat, kennel.controls[-1].reconciled) == (False, False)
+    kennel.run_for(1_500 + 300)
+    assert kennel.phase == "VERIFYING"
+    kennel.run_for(1_000)
+    assert kennel.phase == "CLOSED"
+
+
+def test_after_the_end_of_the_stream_no_time_of_day_counts() -> None:
+    day = DAYS["summer"]
+    kennel = at_ten(day)
+    kennel.end_stream()
+    kennel.run_for(5_000)
+    kennel.stream_to(clock(day, "15:55:00"))
+    assert kennel.phase == "CLOSED"
+    kennel.stream_to(clock(day, "18:00:00"))
+    assert (kennel.phase, kennel.ask_lease().mode) == ("CLOSED", Mode.HALT)

@@ -69,6 +69,18 @@ def test_a_new_life_needs_a_clean_reconcile_of_its_own() -> None:
     assert (lease.mode, lease.lease_epoch) == (Mode.NORMAL, 2)
 
 
+def test_a_report_of_the_last_life_clears_nothing_even_before_the_account_is_seen() -> None:
+    kennel = open_kennel()
+    old = kennel.core.state().reconcile_id
+    kennel.account.deaf, kennel.reconcile_clean = True, None
+    kennel.start()
+    kennel.report(old)
+    kennel.account.deaf = False
+    kennel.run_for(1_000)
+    assert kennel.core.state().session.ready
+    assert kennel.ask_lease().mode is Mode.HALT
+
+
 def test_reconcile_is_tried_until_clean_and_then_every_five_minutes() -> None:
     kennel = Kennel(reconcile_clean=False)
     kennel.start()

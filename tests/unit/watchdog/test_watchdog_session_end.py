@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 
 from proto_schemas.broker import BrokerSnapshot, NewOrder
-from proto_schemas.control import Undelivered
+from proto_schemas.control import TimerFired, Undelivered
 from proto_schemas.enums import Mode, OrderAction, OrderType, SessionPhase, Side
 from proto_schemas.ledger import PositionUpdate
 from services.watchdog.core import NAME
@@ -205,6 +205,14 @@ def test_the_end_of_the_stream_comes_once() -> None:
     kennel.end_stream()
     assert len(kennel.controls) == controls
     assert kennel.phase == "CLOSED"
+
+
+def test_a_timer_of_an_earlier_phase_moves_nothing() -> None:
+    kennel = kennel_with(4)
+    for name in ("revoked", "look"):
+        kennel.give(TimerFired(name))
+    kennel.run_for(DONE_MS)
+    assert (kennel.phase, kennel.orders) == ("OPEN", [])
 
 
 def test_an_incomplete_account_of_a_new_life_is_never_flat() -> None:
