@@ -74,10 +74,14 @@ class BrokerExecution(Message):
 
 @dataclass(frozen=True, slots=True)
 class BrokerQuery(Message):
-    """Open or refresh a session: re-send its events after this number, then the whole account."""
+    """Open or refresh a session: re-send its events after this number, then the whole account.
+
+    The answer repeats `query_id`, so that an old answer is never taken for a fresh one.
+    """
 
     session: Name
     after_session_seq: Sequence
+    query_id: Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class BrokerSnapshot(Message):
     """
 
     session: Name
+    query_id: Sequence
     session_seq: Sequence
     events_from_seq: Sequence
     orders: tuple[BrokerOrder, ...]

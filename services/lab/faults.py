@@ -2,9 +2,10 @@
 
 Links follow what ZeroMQ really does: a connection keeps its order, loses what was queued when
 either end dies, and loses runs of messages rather than single ones; a second, evil mode
-(`reorder`) lets messages overtake each other, which real links never do. An order on its way to
-the broker may be lost or delayed but is never doubled: nothing in software that we own could tell
-the second copy from the first, and a TCP connection makes none.
+(`reorder`) lets messages overtake each other, which real links never do. A process may also be
+paused (a SIGSTOP): it keeps its memory, hears nothing, and finds the whole backlog when it wakes.
+An order on its way to the broker may be lost or delayed but is never doubled: nothing in software
+that we own could tell the second copy from the first, and a TCP connection makes none.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Faults:
     kill_every_ns: int
     kill_in_step: bool
     down_max_ns: int
+    pause_rate: int
+    pause_max_ns: int
 
     @classmethod
     def draw(cls, rng: Random, victims: tuple[str, ...]) -> Faults:
@@ -52,8 +55,10 @@ class Faults:
             kill_every_ns=rng.choice((300 * MS, SECOND, 3 * SECOND)),
             kill_in_step=rng.random() < 0.7,
             down_max_ns=rng.choice((50 * MS, 600 * MS, 2 * SECOND)),
+            pause_rate=rng.choice((0, 0, 3_000, 7_000)),
+            pause_max_ns=rng.choice((100 * MS, SECOND, 3 * SECOND)),
         )
 
     def calm(self) -> Faults:
         """The same world after the storm: nothing fails any more."""
-        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS)
+        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, MS)

@@ -33,6 +33,7 @@ class Node:
     synced: int = 0
     stream_ns: int = 0
     up: bool = False
+    paused_until_ns: int = 0
     life: int = 0
 
     def boot(self, boot_ns: int) -> tuple[Event, Now]:

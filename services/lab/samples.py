@@ -135,7 +135,7 @@ _ORDER_PATH: tuple[Message, ...] = (
 )
 _BROKER: tuple[Message, ...] = (
     NewOrder(SESSION, ORDER, ES, Side.BUY, 2, OrderType.MARKET, False),
-    BrokerQuery(SESSION, 6),
+    BrokerQuery(SESSION, 6, 3),
     BrokerOrderEvent(SESSION, 7, ORDER, "V-1042", OrderState.ACKNOWLEDGED, "OK", TRADED_NS),
     BrokerExecution(
         session=SESSION,
@@ -151,7 +151,7 @@ _BROKER: tuple[Message, ...] = (
         leaves_lots=1,
         exchange_ns=TRADED_NS,
     ),
-    BrokerSnapshot(SESSION, 8, 7, _BROKER_ORDERS, _BROKER_POSITIONS, True),
+    BrokerSnapshot(SESSION, 3, 8, 7, _BROKER_ORDERS, _BROKER_POSITIONS, True),
 )
 _LEDGER: tuple[Message, ...] = (
     OrderEvent(

@@ -105,6 +105,9 @@ class World:
         if not node.up or node.life != life:
             self.counts["lost_with_process"] += 1
             return
+        if node.paused_until_ns > self.boot_ns:
+            self._at(node.paused_until_ns - self.boot_ns, "frame", name, life, frame)
+            return
         event = decode(frame)
         node.engine.refuse_foreign(event)
         if isinstance(event.body, Heartbeat):
@@ -118,7 +121,7 @@ class World:
     def _on_beat(self, name: str) -> None:
         node = self.nodes[name]
         self._at(BEAT_NS, "beat", name)
-        if not node.up:
+        if not node.up or node.paused_until_ns > self.boot_ns:
             return
         for change in node.engine.peers.silent(self.boot_ns):
             self._internal(node, change)
@@ -135,6 +138,9 @@ class World:
         if not node.up or node.life != life:
             return
         self._wake_at.pop(name, None)
+        if node.paused_until_ns > self.boot_ns:
+            self._at(node.paused_until_ns - self.boot_ns, "wake", name, life)
+            return
         self._timers(node, Now(node.stream_ns, self.boot_ns))
         self._repeat(node)
         self._drain_source(node)
@@ -159,15 +165,25 @@ class World:
         if not faults.kills:
             return
         victim = self.random.choice(faults.kills)
-        if faults.kill_in_step and self.random.random() < 0.7:
+        if self.random.randrange(10_000) < faults.pause_rate:
+            self._pause(self.nodes[victim])
+        elif faults.kill_in_step and self.random.random() < 0.7:
             self._doomed[victim] = self.random.randrange(0, 4)
         else:
             self._kill(self.nodes[victim])
+
+    def _pause(self, node: Node) -> None:
+        if node.up:
+            pause_ns = self.random.randrange(MS, self.faults.pause_max_ns)
+            node.paused_until_ns = self.boot_ns + pause_ns
+            self.counts["pauses"] += 1
+            self._tell(f"{node.name} is paused for {pause_ns // MS} ms")
 
     def _kill(self, node: Node) -> None:
         if not node.up:
             return
         node.up = False
+        node.paused_until_ns = 0
         self.counts["kills"] += 1
         self.counts[f"kills_{node.name}"] += 1
         down_ns = self.random.randrange(10 * MS, 10 * MS + self.faults.down_max_ns)

@@ -34,7 +34,7 @@ from proto_schemas.ledger import BrokerReport, ReconcileFetch
 from proto_schemas.signals import Ack, Approval, Nack
 from services.order_router.config import RouterConfig
 from services.order_router.gate import GateState, Refusal, check_gate, stricter, until_ns
-from shared.brokers.session import LEDGER, TIMER, BrokerSession
+from shared.brokers.session import LEDGER, LIVE_MAX, TIMER, BrokerSession
 from shared.kernel.clock import MS, Now
 from shared.kernel.outputs import Event, Log, Output, Reply, Request, Send, SetTimer
 
@@ -53,6 +53,7 @@ class RouterState:
     session: BrokerSession
     gate: GateState = field(default_factory=GateState)
     report_id: int | None = None
+    fetched_ns: int = 0
     refused: int = 0
 
 
@@ -74,7 +75,7 @@ class RouterCore:
             case BrokerExecution() as body:
                 return session.on_execution(body, now)
             case BrokerSnapshot() as body:
-                return session.on_snapshot(body, now) + self._report(now)
+                return session.on_snapshot(body, now) + self._report(body, now)
             case Lease() as lease:
                 return self._on_lease(lease)
             case Control(mode=mode):
@@ -121,7 +122,7 @@ class RouterCore:
         session, gate = self._state.session, self._state.gate
         known = session.order(approval.client_order_id)
         if known is not None:
-            same = _order(approval) == known.order
+            same = (_order(approval), approval.strategy) == (known.order, known.strategy)
             return [Reply(request, Ack() if same else Nack("DUPLICATE_ORDER", "facts", "differ"))]
         rate_max = self._config.orders_per_second_max
         refusal = check_gate(gate, approval, self._blocked(approval), rate_max, now)
@@ -143,6 +144,8 @@ class RouterCore:
             return Refusal("HALTED", "none", session.halted)
         if not session.ready:
             return Refusal("BROKER_NOT_READY", "snapshot", "none")
+        if len(session.live) >= LIVE_MAX:
+            return Refusal("TOO_MANY_LIVE", str(LIVE_MAX), str(len(session.live)))
         for item in session.unknown():
             if item.order.instrument == approval.instrument and not approval.reduce_only:
                 return Refusal("ORDER_UNKNOWN", "0", item.order.client_order_id)
@@ -181,9 +184,11 @@ class RouterCore:
 
     def _on_lease(self, answer: Lease) -> list[Output]:
         lease = self._state.gate.lease
-        asked_ns = lease.asked_ns.pop(answer.nonce, None)
+        asked_ns = lease.asked_ns.get(answer.nonce)
         if asked_ns is None or answer.lease_epoch < lease.epoch:
             return []  # an old or queued answer is worth nothing
+        for nonce in [each for each in lease.asked_ns if each <= answer.nonce]:
+            del lease.asked_ns[nonce]
         changed = lease.mode is not answer.mode
         lease.epoch, lease.mode = answer.lease_epoch, answer.mode
         lease.until_ns = asked_ns + answer.ttl_ns
@@ -200,35 +205,44 @@ class RouterCore:
 
     def _on_fetch(self, reconcile_id: int, request: Envelope, now: Now) -> list[Output]:
         """Fetch a fresh account for the ledger; its own news must have reached the ledger first."""
-        self._state.report_id = reconcile_id
-        self._state.session.asked_ns = None
-        return [Reply(request, Ack()), *self._state.session.ask(now)]
+        self._state.report_id, self._state.fetched_ns = reconcile_id, now.boot_ns
+        again = SetTimer(REPORT_TIMER, now.boot_ns + REPORT_RETRY_NS)
+        return [Reply(request, Ack()), *self._state.session.ask_again(now), again]
 
-    def _report(self, now: Now) -> list[Output]:
+    def _report(self, body: BrokerSnapshot, now: Now) -> list[Output]:
+        """Hand on a snapshot that was accepted and asked for since the fetch; else ask again."""
         session, report_id = self._state.session, self._state.report_id
-        if report_id is None or session.snapshot is None or not session.ready:
+        if report_id is None:
             return []
-        if session.ledger_waiting:
-            return [SetTimer(REPORT_TIMER, now.boot_ns + REPORT_RETRY_NS)]
+        fresh = session.snapshot is body and session.snapshot_asked_ns >= self._state.fetched_ns
+        if session.ledger_waiting or not fresh:
+            return []  # the timer asks again
         self._state.report_id = None
-        snapshot = session.snapshot
-        report = BrokerReport(report_id, snapshot.orders, snapshot.positions)
+        report = BrokerReport(report_id, body.orders, body.positions)
         session.ledger_waiting += 1
         return [Request(LEDGER, report)]
+
+    def _ask_for_report(self, now: Now) -> list[Output]:
+        if self._state.report_id is None:
+            return []
+        again = SetTimer(REPORT_TIMER, now.boot_ns + REPORT_RETRY_NS)
+        return [*self._state.session.ask_again(now), again]
 
     def _on_timer(self, name: str, now: Now) -> list[Output]:
         match name:
             case "lease":
                 return self._ask_lease(now)
             case "report":
-                self._state.session.asked_ns = None
-                return self._state.session.ask(now)
+                return self._ask_for_report(now)
         return self._state.session.on_timer(now) if name == TIMER else []
 
     def _on_started(self, now: Now) -> list[Output]:
         gate = self._state.gate
         gate.lease.until_ns, gate.lease.mode, gate.control = 0, Mode.HALT, Mode.NORMAL
         gate.lease.asked_ns.clear()
+        kept = [at_ns for at_ns in gate.sends_ns if at_ns <= now.boot_ns]  # none of another boot
+        gate.sends_ns.clear()
+        gate.sends_ns.extend(kept)
         return self._state.session.start(now) + self._ask_lease(now)
 
 

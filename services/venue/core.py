@@ -65,8 +65,8 @@ class VenueCore:
                 return []
             case FeedOpen() as opened:
                 return self._on_open(opened)
-            case BrokerQuery(session, after):
-                return self._on_query(session, after, event)
+            case BrokerQuery() as query:
+                return self._on_query(query, event)
             case FeedEnd() as end:
                 return self._on_end(end)
         return []
@@ -134,20 +134,23 @@ class VenueCore:
     def _session(self, name: str) -> Session:
         return self._state.sessions.setdefault(name, Session())
 
-    def _on_query(self, name: str, after_session_seq: int, event: Event) -> list[Output]:
+    def _on_query(self, query: BrokerQuery, event: Event) -> list[Output]:
         """Every missed event again, in order; the snapshot behind them is then the present."""
+        name = query.session
         if name != event.envelope.producer:
             return [_foreign(name, event)]
         session = self._session(name)
-        missed = [_push(name, kept) for kept in session.after(after_session_seq)]
-        return [*missed, Push(name, self._snapshot(name, session))]
+        missed = [_push(name, kept) for kept in session.after(query.after_session_seq)]
+        return [*missed, Push(name, self._snapshot(query, session))]
 
-    def _snapshot(self, name: str, session: Session) -> BrokerSnapshot:
+    def _snapshot(self, query: BrokerQuery, session: Session) -> BrokerSnapshot:
+        name = query.session
         finished = self.exchange.finished_orders(name, SNAPSHOT_FINISHED_MAX)
         orders = [*finished, *self.exchange.live_orders()]
         positions = self.exchange.state.positions
         return BrokerSnapshot(
             session=name,
+            query_id=query.query_id,
             session_seq=session.last_seq,
             events_from_seq=session.first_kept_seq(),
             orders=tuple(_broker_order(order) for order in orders),

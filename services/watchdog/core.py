@@ -67,6 +67,7 @@ class WatchdogState:
     flat: bool = False
     reconciled: bool = False
     reconcile_id: int = 0
+    reconcile_floor: int = 0
     reason: str = "starting"
     control_epoch: int = 0
     plan: Flattening = field(default_factory=Flattening)
@@ -98,7 +99,7 @@ class WatchdogCore:
             case BrokerSnapshot() as body:
                 return armed + self._on_snapshot(body, now)
             case PositionUpdate() as body:
-                state.owners[body.instrument] = body.strategy
+                self._note_owner(body)
             case ReconcileReport() as report:
                 return armed + self._on_report(report, now)
             case Ack() | Nack():
@@ -157,23 +158,23 @@ class WatchdogCore:
         """Grant no lease any more; wait out the last one and the wire."""
         self._state.flat = self._state.reconciled = False
         self._state.plan = Flattening()
+        self._state.reconcile_floor = self._state.reconcile_id
         wait_ns = self._config.lease_ttl_ns + self._config.wire_delay_ns
         entered = self._enter(SessionPhase.REVOKING, reason, now)
         return [*entered, SetTimer("revoked", now.boot_ns + wait_ns)]
 
     def _look(self, now: Now) -> list[Output]:
         """Ask for the account again, soon."""
-        self._state.session.asked_ns = None
-        asked = self._state.session.ask(now)
+        asked = self._state.session.ask_again(now)
         return [*asked, SetTimer("look", now.boot_ns + LOOK_EVERY_NS)]
 
     def _on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:
         state = self._state
         was_ready = state.session.ready
         outputs = state.session.on_snapshot(body, now)
-        if not state.session.ready:
-            return outputs
-        if not was_ready and not state.cleared:
+        if state.session.snapshot is not body:
+            return outputs  # not accepted: it proves nothing
+        if not was_ready:
             outputs += self._reconcile(now)
         if state.phase in (SessionPhase.FLATTENING, SessionPhase.VERIFYING):
             outputs += self._flatten(body, now)
@@ -181,7 +182,7 @@ class WatchdogCore:
 
     def _flatten(self, body: BrokerSnapshot, now: Now) -> list[Output]:
         plan, settle_ns = self._state.plan, self._config.report_lag_ns
-        closes = plan.look(body, settle_ns, now)
+        closes = plan.look(body, self._state.session.snapshot_asked_ns, settle_ns, now)
         if closes is None:
             return []
         if closes:
@@ -191,6 +192,7 @@ class WatchdogCore:
             return outputs
         if plan.proven_flat(settle_ns, now):
             self._state.flat = True
+            self._state.reconcile_floor = self._state.reconcile_id
             return self._enter(SessionPhase.FLAT, self._state.reason, now) + self._reconcile(now)
         if self._state.phase is SessionPhase.FLATTENING and plan.view == ((), ()):
             return self._enter(SessionPhase.VERIFYING, self._state.reason, now)
@@ -216,6 +218,11 @@ class WatchdogCore:
         until_ns = now.boot_ns + self._config.report_lag_ns
         return state.session.submit(order, owner, correlation, until_ns, now)
 
+    def _note_owner(self, body: PositionUpdate) -> None:
+        """Whose position it is: closing orders are booked to that strategy."""
+        if body.position_lots:
+            self._state.owners[body.instrument] = body.strategy
+
     # --- reconcile ------------------------------------------------------------------------------
 
     def _reconcile(self, now: Now) -> list[Output]:
@@ -230,8 +237,8 @@ class WatchdogCore:
 
     def _on_report(self, report: ReconcileReport, now: Now) -> list[Output]:
         state = self._state
-        if report.reconcile_id != state.reconcile_id:
-            return []
+        if report.reconcile_id <= state.reconcile_floor:
+            return []  # of an earlier life, or from before this session's end
         line = Log(
             "reconciled",
             {"clean": report.clean, "breaks": len(report.breaks), "id": report.reconcile_id},
@@ -259,7 +266,7 @@ class WatchdogCore:
             return self._enter(SessionPhase.CLOSED, state.reason, now)
         if not state.reopen_due:
             return []
-        state.reopen_due = state.clock_armed = False
+        state.reopen_due = state.clock_armed = state.flat = False
         return self._enter(SessionPhase.OPEN, "SESSION_OPEN", now) + self._arm_clock(now)
 
     def _on_answer(self, envelope: Envelope, answer: Message) -> list[Output]:
@@ -327,7 +334,7 @@ class WatchdogCore:
         state = self._state
         state.install_id, state.epoch = install_id, epoch
         state.cleared = state.clock_armed = False
-        state.reconcile_id += 1  # no report of an earlier life may clear this one
+        state.reconcile_floor = state.reconcile_id  # no report of an earlier life clears this one
         outputs = state.session.start(now) + self._publish_control(now)
         if state.phase in ENDING:
             outputs += self._revoke(state.reason, now)

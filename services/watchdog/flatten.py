@@ -22,6 +22,9 @@ from proto_schemas.enums import Side
 from shared.kernel.clock import Now
 from shared.kernel.order_states import is_live
 
+CLOSE_MAX_LOTS = 500
+"""Larger positions are closed in several orders: an exchange refuses very large ones."""
+
 View = tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]
 
 
@@ -41,10 +44,17 @@ class Flattening:
     view: View | None = None
     changed_ns: int = 0
     flat_since_ns: int | None = None
-    sent: int = 0
+    sent_ns: int = -1
 
-    def look(self, snapshot: BrokerSnapshot, settle_ns: int, now: Now) -> list[Close] | None:
-        """Take one complete snapshot. None: not settled, look again; a list: send these now."""
+    def look(
+        self, snapshot: BrokerSnapshot, asked_ns: int, settle_ns: int, now: Now
+    ) -> list[Close] | None:
+        """Take one complete snapshot. None: not settled, look again; a list: send these now.
+
+        A view that was asked for before our last send knows nothing of it, and is no view.
+        """
+        if asked_ns <= self.sent_ns:
+            return None
         view = _view(snapshot)
         if view != self.view:
             self.view, self.changed_ns = view, now.boot_ns
@@ -53,8 +63,7 @@ class Flattening:
             return None
         closes = plan(snapshot)
         if closes:
-            self.changed_ns, self.flat_since_ns = now.boot_ns, None
-            self.sent += len(closes)
+            self.changed_ns, self.sent_ns, self.flat_since_ns = now.boot_ns, now.boot_ns, None
         return closes
 
     def proven_flat(self, settle_ns: int, now: Now) -> bool:
@@ -75,7 +84,7 @@ def plan(snapshot: BrokerSnapshot) -> list[Close]:
         side = Side.SELL if lots > 0 else Side.BUY
         rest = abs(lots) - _leaves(snapshot.orders, position.instrument, side)
         if rest > 0:
-            closes.append(Close(position.instrument, side, rest))
+            closes.append(Close(position.instrument, side, min(rest, CLOSE_MAX_LOTS)))
     return closes
 
 

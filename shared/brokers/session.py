@@ -11,9 +11,14 @@ again. What ends it is evidence: an event that names it, or a complete snapshot,
 than the longest time that bytes can still be on the way (`wire_delay_ns`), that does not know it
 (NEVER_ARRIVED).
 
+A snapshot is tied to its query: it says what was true after that query was sent, and nothing about
+what was sent later. An answer that no query is waiting for is dropped.
+
 Everything that happens to an order goes to the ledger as a command, repeated by the engine until
-the ledger has it on disk. A refusal by the ledger means that the two disagree about facts:
-`halted` is set, and the owner of the session must send nothing more.
+the ledger has it on disk; a fill goes there whatever we think of it. A refusal by the ledger, or
+news that cannot be (an overfill, a fill of a rejected order, an order that we never sent, a broker
+that forgot its numbering) sets `halted`: the router sends nothing more until a person has looked.
+The watchdog still closes positions.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from proto_schemas.ledger import Execution, OrderEvent
 from proto_schemas.signals import Nack
 from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
-from shared.kernel.order_states import INITIAL, is_live, next_state
+from shared.kernel.order_states import INITIAL, TRANSITIONS, is_live
 from shared.kernel.outputs import Barrier, Log, Output, Request, Send, SetTimer
 
 BROKER = "venue"
@@ -44,6 +49,7 @@ TIMER = "broker_session"
 LOOK_EVERY_NS = 100 * MS
 QUERY_TIMEOUT_NS = 500 * MS
 LIVE_MAX = 1_000
+QUERIES_MAX = 64
 DUPLICATE = "DUPLICATE_CLIENT_ORDER_ID"
 DONE_MAX = 1_000_000
 
@@ -69,7 +75,11 @@ class SessionOrder:
 
 @dataclass(slots=True)
 class BrokerSession:
-    """State of one session. `live`: orders not known to be ended; `done`: ended ones by id."""
+    """State of one session. `live`: orders not known to be ended; `done`: ended ones by id.
+
+    `queries`: unanswered ones, id -> when sent. `snapshot_asked_ns`: when the query of the last
+    accepted snapshot was sent.
+    """
 
     name: str
     ack_timeout_ns: int
@@ -77,8 +87,10 @@ class BrokerSession:
     last_seq: int = 0
     ready: bool = False
     broker_epoch: int = 0
-    asked_ns: int | None = None
+    queries: dict[int, int] = field(default_factory=dict)
+    next_query_id: int = 1
     snapshot: BrokerSnapshot | None = None
+    snapshot_asked_ns: int = 0
     ledger_waiting: int = 0
     halted: str = ""
     live: dict[str, SessionOrder] = field(default_factory=dict)
@@ -92,15 +104,25 @@ class BrokerSession:
         for item in self.live.values():
             item.sent_ns = now.boot_ns
             outputs += self._move(item, OrderAction.LOSE_SIGHT, "RESTARTED", now)
-        self.ready, self.asked_ns = False, None
-        return [*outputs, *self.ask(now), SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)]
+        self.ready = False
+        self.queries.clear()
+        timer = SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)
+        return [*outputs, *self.ask_again(now), timer]
 
     def ask(self, now: Now) -> list[Output]:
         """Query the broker, unless a fresh query is on its way."""
-        if self.asked_ns is not None and now.boot_ns - self.asked_ns < QUERY_TIMEOUT_NS:
+        last_ns = max(self.queries.values(), default=None)
+        if last_ns is not None and now.boot_ns - last_ns < QUERY_TIMEOUT_NS:
             return []
-        self.asked_ns = now.boot_ns
-        return [Send(BROKER, BrokerQuery(self.name, self.last_seq))]
+        return self.ask_again(now)
+
+    def ask_again(self, now: Now) -> list[Output]:
+        """Query the broker now: what is on its way is too old for the purpose."""
+        query_id, self.next_query_id = self.next_query_id, self.next_query_id + 1
+        self.queries[query_id] = now.boot_ns
+        while len(self.queries) > QUERIES_MAX:
+            del self.queries[min(self.queries)]
+        return [Send(BROKER, BrokerQuery(self.name, self.last_seq, query_id))]
 
     def submit(
         self, order: NewOrder, strategy: str, correlation: str | None, until_ns: int, now: Now
@@ -132,7 +154,9 @@ class BrokerSession:
             return self._orphan(body.client_order_id, str(body.state))
         if body.code == DUPLICATE:  # says only that the broker has this order already
             return [self._line(item, body.code, body.broker_order_id), *self.ask(now)]
-        action = ACTION_OF_STATE[body.state]
+        action = ACTION_OF_STATE.get(body.state)
+        if action is None:
+            return self._halt(f"order event {body.state}", body.client_order_id)
         return self._move(item, action, body.code, now, body.broker_order_id, body.exchange_ns)
 
     def on_execution(self, body: BrokerExecution, now: Now) -> list[Output]:
@@ -145,16 +169,24 @@ class BrokerSession:
             return outputs + self._orphan(body.client_order_id, "EXECUTION")
         item.filled_lots += body.quantity_lots
         full = item.filled_lots >= item.order.quantity_lots
-        self._enter(item, OrderAction.FILL_ALL if full else OrderAction.FILL_PART)
+        if not self._enter(item, OrderAction.FILL_ALL if full else OrderAction.FILL_PART):
+            return outputs + self._halt(f"fill of an order that is {item.state}", body.execution_id)
         return [*outputs, self._line(item, "FILL", body.execution_id)]
 
     def on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:
-        """Judge the live orders by the whole account; then the session is ready."""
+        """Judge the live orders by the whole account; then the session is ready.
+
+        `self.snapshot is body` tells whether it was accepted.
+        """
+        asked_ns = self.queries.get(body.query_id)
+        if asked_ns is None:
+            return []
+        for query_id in [each for each in self.queries if each <= body.query_id]:
+            del self.queries[query_id]
         if not body.complete or body.session_seq != self.last_seq:
-            self.asked_ns = None
-            return self.ask(now)
-        asked_ns, self.asked_ns = self.asked_ns, None
-        self.snapshot, self.ready = body, True
+            self.ready = False  # it is not the whole present: the timer asks again
+            return self._lost_events(body)
+        self.snapshot, self.snapshot_asked_ns, self.ready = body, asked_ns, True
         seen = {order.client_order_id: order for order in body.orders if order.session == self.name}
         outputs: list[Output] = []
         for item in list(self.live.values()):
@@ -171,7 +203,7 @@ class BrokerSession:
         self.ledger_waiting -= 1
         if not isinstance(answer, Nack):
             return []
-        self.halted = f"ledger refused a report: {answer.code}"
+        self.halted = self.halted or f"ledger refused a report: {answer.code}"
         return [
             Log(
                 "ledger_refused",
@@ -184,11 +216,12 @@ class BrokerSession:
         """The broker went silent or restarted: not ready until a new snapshot."""
         if status.up and status.peer_epoch == self.broker_epoch and self.ready:
             return []
-        self.ready, self.asked_ns = False, None
+        self.ready = False
+        self.queries.clear()
         if not status.up:
             return [Log("broker_silent", {"session": self.name}, "warning")]
         self.broker_epoch = status.peer_epoch
-        return self.ask(now)
+        return self.ask_again(now)
 
     def on_timer(self, now: Now) -> list[Output]:
         """Look for orders without an answer and for a snapshot that is owed."""
@@ -197,7 +230,7 @@ class BrokerSession:
             waited_ns = now.boot_ns - item.sent_ns
             if item.state is OrderState.SUBMITTED and waited_ns > self.ack_timeout_ns:
                 outputs += self._move(item, OrderAction.LOSE_SIGHT, "ACK_TIMEOUT", now)
-        if not self.ready or self.unknown() or self.asked_ns is not None:
+        if not self.ready or self.unknown() or self.queries:
             outputs += self.ask(now)
         return [*outputs, SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)]
 
@@ -217,13 +250,13 @@ class BrokerSession:
         return self.ask(now)
 
     def _judge(
-        self, item: SessionOrder, seen: BrokerOrder | None, asked_ns: int | None, now: Now
+        self, item: SessionOrder, seen: BrokerOrder | None, asked_ns: int, now: Now
     ) -> list[Output]:
         if seen is not None:
             action = ACTION_OF_STATE.get(seen.state)
-            news = action is not None and next_state(item.state, action) is not item.state
+            news = action is not None and TRANSITIONS.get((item.state, action)) is not item.state
             return self._move(item, action, "SNAPSHOT", now) if action and news else []
-        late_enough = asked_ns is not None and asked_ns - item.sent_ns >= self.wire_delay_ns
+        late_enough = asked_ns - item.sent_ns >= self.wire_delay_ns
         if item.state in (OrderState.SUBMITTED, OrderState.UNKNOWN) and late_enough:
             return self._move(item, OrderAction.REJECT, "NEVER_ARRIVED", now)
         return []
@@ -238,7 +271,8 @@ class BrokerSession:
         exchange_ns: int | None = None,
     ) -> list[Output]:
         before = item.state
-        self._enter(item, action)
+        if not self._enter(item, action):
+            return self._halt(f"{action} of an order that is {before}", item.order.client_order_id)
         report = OrderEvent(
             item.order.client_order_id,
             self.name,
@@ -256,12 +290,17 @@ class BrokerSession:
             return []
         return [self._tell(report, item), self._line(item, code, broker_order_id)]
 
-    def _enter(self, item: SessionOrder, action: OrderAction) -> None:
-        item.state = next_state(item.state, action)
-        if not is_live(item.state):
+    def _enter(self, item: SessionOrder, action: OrderAction) -> bool:
+        """Make the move if the table has it; False, with nothing changed, if it cannot be."""
+        state = TRANSITIONS.get((item.state, action))
+        if state is None:
+            return False
+        item.state = state
+        if not is_live(state):
             check(len(self.done) < DONE_MAX, "finished orders are bounded", len(self.done))
             self.done[item.order.client_order_id] = item
             self.live.pop(item.order.client_order_id, None)
+        return True
 
     def _tell(self, report: OrderEvent | Execution, item: SessionOrder | None) -> Output:
         self.ledger_waiting += 1
@@ -296,6 +335,19 @@ class BrokerSession:
         )
 
     def _orphan(self, client_order_id: str, what: str) -> list[Output]:
-        """The broker speaks of an order that we never sent: stop, a person must look."""
-        self.halted = f"orphan order {client_order_id}"
-        return [Log("orphan_order", {"client_order_id": client_order_id, "what": what}, "error")]
+        """The broker speaks of an order that we never sent: a person must look."""
+        return self._halt(f"orphan order, {what}", client_order_id)
+
+    def _lost_events(self, body: BrokerSnapshot) -> list[Output]:
+        if body.complete and body.events_from_seq > self.last_seq + 1:
+            return self._halt("broker no longer has our events", f"from {body.events_from_seq}")
+        return []
+
+    def _halt(self, why: str, subject: str) -> list[Output]:
+        self.halted = self.halted or f"{why}: {subject}"
+        fields: dict[str, str | int | bool | None] = {
+            "session": self.name,
+            "why": why,
+            "subject": subject,
+        }
+        return [Log("session_halted", fields, "error")]

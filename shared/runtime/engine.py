@@ -256,6 +256,7 @@ class Engine:
             if item.kind == "snapshot_request":
                 self.outbox.settle(item.request_id)
             else:
+                item.resend_at_ns = now.boot_ns + RESEND_FIRST_NS
                 self._effects.append(self._transmit(item))
         for replica in self.replicas.values():
             replica.lose_sight()
