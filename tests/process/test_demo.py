@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import time
@@ -149,16 +148,3 @@ def test_ctrl_c_stops_everything_and_ends_with_130(bulkhead: Bulkhead) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert bulkhead.left_over() == []
-
-
-def test_a_killed_service_is_started_again_and_the_demo_still_ends_well(
-    bulkhead: Bulkhead,
-) -> None:
-    process = bulkhead.start("demo", "--json")
-    bulkhead.wait_for("monitor")
-    first = bulkhead.wait_for("market_data")
-    time.sleep(6)
-    os.kill(first, signal.SIGKILL)
-    assert bulkhead.wait_for("market_data", other_than=first) != first
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, (out, err)

@@ -88,7 +88,7 @@ MUTANTS: dict[str, tuple[Mutant, set[str]]] = {
     "hole ignored": (a_hole_in_the_brokers_events_is_ignored, {"I-12", "I-13", "L-1", "I-07"}),
     "reports given up": (reports_to_the_ledger_are_given_up, {"I-12", "I-13", "L-1", "I-07"}),
     "no dedupe": (the_ledger_books_an_execution_as_often_as_it_hears_of_it, {"I-09", "I-07"}),
-    "silence means no": (silence_is_taken_for_no, {"I-12", "I-13", "I-07", "L-1"}),
+    "silence means no": (silence_is_taken_for_no, {"I-07", "I-09", "I-12", "I-13", "L-1"}),
 }
 
 

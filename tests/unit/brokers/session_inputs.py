@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from proto_schemas.broker import (
@@ -74,9 +75,16 @@ def account(
     *orders: BrokerOrder,
     positions: tuple[BrokerPosition, ...] = (),
     complete: bool = True,
-    session: str = NAME,
+    events_from: int = 1,
+    query_id: int = 0,
 ) -> BrokerSnapshot:
-    return BrokerSnapshot(session, seq, 1, orders, positions, complete)
+    """An account; `hear` makes it the answer to a query (there is none with number 0)."""
+    return BrokerSnapshot(NAME, query_id, seq, events_from, orders, positions, complete)
+
+
+def hear(session: BrokerSession, snapshot: BrokerSnapshot, now: Now) -> list[Output]:
+    """The snapshot as the answer to the last query, which must be waiting for one."""
+    return session.on_snapshot(replace(snapshot, query_id=max(session.queries)), now)
 
 
 def fresh_session() -> BrokerSession:
@@ -87,7 +95,7 @@ def ready_session() -> BrokerSession:
     """Started and told that the account is empty, at millisecond 0."""
     session = fresh_session()
     session.start(at(0))
-    session.on_snapshot(account(), at(0))
+    hear(session, account(), at(0))
     return session
 
 

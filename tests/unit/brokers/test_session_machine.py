@@ -1,8 +1,9 @@
 """A session against a naive broker over a bad wire: whatever happens, no order lives twice.
 
-The wire loses, doubles and swaps messages, both ends restart, fills come before acknowledgements
-and after cancels. The one promise that the session rests on is kept: bytes on the way arrive, or
-are lost, within `wire_delay_ns` (here: before the clock moves on).
+The wire loses, doubles and swaps messages and holds them back for as long as it likes, also beyond
+a restart of either end; fills come before acknowledgements and after cancels. The one promise that
+the session rests on is kept: an order on its way arrives, or is lost, within `wire_delay_ns`.
+Queries, answers and events may be older than that.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from proto_schemas.control import PeerStatus
 from proto_schemas.enums import OrderState, Side
 from proto_schemas.ledger import Execution
 from proto_schemas.signals import Ack
-from shared.kernel.clock import SECOND
+from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.order_states import is_live
 from shared.kernel.outputs import Barrier, Output, Request, Send
 from tests.unit.brokers.session_inputs import (
     NAME,
     STRATEGY,
+    WIRE_DELAY,
     at,
     fresh_session,
     new_order,
@@ -69,7 +71,8 @@ class NaiveBroker:
             for order_id, order in self.orders.items()
         )  # fmt: skip
         missed = self.events[query.after_session_seq :]
-        return [*missed, BrokerSnapshot(NAME, len(self.events), 1, shown, (), True)]
+        seq = len(self.events)
+        return [*missed, BrokerSnapshot(NAME, query.query_id, seq, 1, shown, (), True)]
 
     def say(self, order_id: str, state: OrderState) -> Push:
         if self.states[order_id] is not OrderState.PARTIAL_FILL or not is_live(state):
@@ -112,7 +115,7 @@ class SessionUnderFire(RuleBasedStateMachine):
         super().__init__()
         self.session, self.broker = fresh_session(), NaiveBroker()
         self.milliseconds, self.broker_epoch, self.made = 0, 1, 0
-        self.to_broker: list[NewOrder | BrokerQuery] = []
+        self.to_broker: list[tuple[int, NewOrder | BrokerQuery]] = []
         self.to_session: list[Push] = []
         self.sent: Counter[str] = Counter()
         self.booked: Counter[str] = Counter()
@@ -121,7 +124,7 @@ class SessionUnderFire(RuleBasedStateMachine):
         self._do(self.session.start(self.now))
 
     @property
-    def now(self):  # type: ignore[no-untyped-def]
+    def now(self) -> Now:
         return at(self.milliseconds)
 
     def _do(self, outputs: Sequence[Output]) -> None:
@@ -134,7 +137,7 @@ class SessionUnderFire(RuleBasedStateMachine):
                     assert barrier, "an order left before the disk had it"
                     self.sent[message.client_order_id] += 1
                 assert isinstance(message, NewOrder | BrokerQuery)
-                self.to_broker.append(message)
+                self.to_broker.append((self.milliseconds, message))
             if isinstance(output, Request):
                 if isinstance(output.message, Execution):
                     self.booked[output.message.execution_id] += 1
@@ -165,26 +168,38 @@ class SessionUnderFire(RuleBasedStateMachine):
         until_ns = self.now.boot_ns + SECOND
         self._do(self.session.submit(order, STRATEGY, None, until_ns, self.now))
 
-    @rule()
-    def ask(self) -> None:
-        self._do(self.session.ask(self.now))
+    @rule(again=st.booleans())
+    def ask(self, again: bool) -> None:
+        self._do(self.session.ask_again(self.now) if again else self.session.ask(self.now))
 
-    @rule()
-    def restart(self) -> None:
-        self.to_session.clear()
+    @rule(forgets=st.booleans())
+    def restart(self, forgets: bool) -> None:
+        """What was on its way to us may be gone, or may still come to the new life."""
+        if forgets:
+            self.to_session.clear()
         self._do(self.session.start(self.now))
 
-    @rule(ticks=st.integers(1, 8))
-    def time_passes(self, ticks: int) -> None:
+    @rule(ticks=st.integers(1, 8), calm=st.booleans())
+    def time_passes(self, ticks: int, calm: bool) -> None:
         for _ in range(ticks):
+            self._tick(calm)
+
+    def _tick(self, calm: bool) -> None:
+        """Not calm: nothing moves but the orders that have been on their way too long."""
+        if calm:
             self.flush()
-            self.milliseconds += TICK_MS
-            self._do(self.session.on_timer(self.now))
+        self.milliseconds += TICK_MS
+        for sent in list(self.to_broker):
+            old = self.milliseconds - sent[0] >= WIRE_DELAY // MS
+            if isinstance(sent[1], NewOrder) and old:
+                self.to_broker.remove(sent)
+                self._arrive(sent[1])
+        self._do(self.session.on_timer(self.now))
 
     def flush(self) -> None:
         while self.to_broker or self.to_session:
             while self.to_broker:
-                self._arrive(self.to_broker.pop(0))
+                self._arrive(self.to_broker.pop(0)[1])
             for message in (waiting := list(self.to_session)):
                 self._hear(message)
             del self.to_session[: len(waiting)]
@@ -213,10 +228,11 @@ class SessionUnderFire(RuleBasedStateMachine):
         state = OrderState.ACKNOWLEDGED if acknowledge else OrderState.CANCELLED
         self.to_session.append(self.broker.say(ids[which % len(ids)], state))
 
-    @rule()
-    def broker_restarts(self) -> None:
-        self.to_broker.clear()
-        self.to_session.clear()
+    @rule(loses=st.booleans())
+    def broker_restarts(self, loses: bool) -> None:
+        if loses:
+            self.to_broker.clear()
+            self.to_session.clear()
         self.broker_epoch += 1
         self._do(self.session.on_broker(PeerStatus("venue", False, 0), self.now))
         self._do(self.session.on_broker(PeerStatus("venue", True, self.broker_epoch), self.now))
@@ -224,10 +240,11 @@ class SessionUnderFire(RuleBasedStateMachine):
     # --- what the wire does
 
     @precondition(lambda self: self.to_broker)
-    @rule(lost=st.booleans())
-    def to_the_broker(self, lost: bool) -> None:
-        message = self.to_broker.pop(0)
-        if not lost:
+    @rule(which=pick, fate=st.sampled_from(("arrives", "overtakes", "lost")))
+    def to_the_broker(self, which: int, fate: str) -> None:
+        place = which % len(self.to_broker) if fate == "overtakes" else 0
+        _, message = self.to_broker.pop(place)
+        if fate != "lost":
             self._arrive(message)
 
     @precondition(lambda self: self.to_session)
@@ -284,16 +301,12 @@ class SessionUnderFire(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Calm: everything arrives. Then nothing is unknown and both sides count the same."""
         for _ in range(60):
-            self.flush()
-            self.milliseconds += TICK_MS
-            self._do(self.session.on_timer(self.now))
+            self._tick(calm=True)
         for client_order_id in self.broker.ids(OrderState.PENDING_CREATION):
             self.to_session.append(self.broker.say(client_order_id, OrderState.ACKNOWLEDGED))
         self._do(self.session.on_broker(PeerStatus("venue", False, 0), self.now))
         for _ in range(60):
-            self.flush()
-            self.milliseconds += TICK_MS
-            self._do(self.session.on_timer(self.now))
+            self._tick(calm=True)
         assert self.session.ready
         assert self.session.unknown() == []
         assert sum(self.booked.values()) == sum(

@@ -15,8 +15,10 @@ from tests.unit.brokers.session_inputs import (
     NAME,
     SIGNAL,
     STRATEGY,
+    account,
     at,
     filled,
+    hear,
     new_order,
     order_id,
     orders_sent,
@@ -25,6 +27,7 @@ from tests.unit.brokers.session_inputs import (
     reports,
     said,
     send,
+    shown,
     state_of,
 )
 
@@ -173,6 +176,68 @@ def test_a_fill_of_an_order_unknown_here_is_booked_all_the_same_and_halts() -> N
     (told,) = bodies(outputs, Request)
     assert told.strategy == NAME
     assert order_id(9) in session.halted
+
+
+def test_a_fill_of_an_order_that_is_full_is_booked_and_halts() -> None:
+    session = ready_session()
+    send(session)
+    session.on_execution(filled(1, 3), at(1))
+    assert session.halted == ""
+    outputs = session.on_execution(filled(2, 1), at(2))
+    assert reports(outputs) == [("EXECUTION", "X2")]
+    assert "X2" in session.halted
+    assert state_of(session) is OrderState.FILLED
+
+
+@pytest.mark.parametrize("lots", [1, 3], ids=["part", "all"])
+def test_a_fill_of_an_order_that_never_arrived_is_booked_and_halts(lots: int) -> None:
+    session = ready_session()
+    send(session)
+    session.ask(at(600))
+    assert reports(hear(session, account(), at(601))) == [("REJECT", "NEVER_ARRIVED")]
+    outputs = session.on_execution(filled(1, lots), at(602))
+    assert reports(outputs) == [("EXECUTION", "X1")]
+    assert "X1" in session.halted
+    assert state_of(session) is OrderState.REJECTED
+
+
+@pytest.mark.parametrize("state", [OrderState.FILLED, OrderState.UNKNOWN, OrderState.SUBMITTED])
+def test_an_order_event_with_a_word_that_is_not_the_brokers_halts(state: OrderState) -> None:
+    session = ready_session()
+    send(session)
+    outputs = session.on_order_event(said(1, state), at(1))
+    assert [each.event for each in outputs if isinstance(each, Log)] == ["session_halted"]
+    assert (reports(outputs), state_of(session)) == ([], OrderState.SUBMITTED)
+    assert order_id() in session.halted
+
+
+def test_a_move_that_cannot_be_halts_and_changes_nothing() -> None:
+    session = ready_session()
+    send(session)
+    session.on_execution(filled(1, 1), at(1))
+    outputs = session.on_order_event(said(2, OrderState.REJECTED, code="NO_MARKET"), at(2))
+    assert reports(outputs) == []
+    assert "REJECT of an order that is PARTIAL_FILL" in session.halted
+    assert state_of(session) is OrderState.PARTIAL_FILL
+    session.ask(at(3))
+    assert reports(hear(session, account(2, shown(OrderState.REJECTED)), at(4))) == []
+    assert state_of(session) is OrderState.PARTIAL_FILL
+
+
+def test_the_first_reason_to_halt_stays() -> None:
+    session = ready_session()
+    session.on_order_event(said(1, OrderState.ACKNOWLEDGED, 9), at(1))
+    session.on_order_event(said(2, OrderState.ACKNOWLEDGED, 8), at(2))
+    session.on_ledger_answer(Nack("FACTS_DIFFER", "side", "SELL"))
+    assert order_id(9) in session.halted
+
+
+def test_a_halted_session_still_reports_what_trades() -> None:
+    session = ready_session()
+    send(session)
+    session.on_order_event(said(1, OrderState.ACKNOWLEDGED, 9), at(1))
+    assert reports(session.on_execution(filled(2, 3), at(2))) == [("EXECUTION", "X2")]
+    assert state_of(session) is OrderState.FILLED
 
 
 def test_only_a_refusal_by_the_ledger_halts() -> None:
