@@ -1,10 +1,10 @@
 """The judges of a simulated run. They look at messages only and share no code with the services.
 
-After every step: I-01 (on disk before sent), I-02 (the venue sees each client order id once as a
-new order), I-09 (an execution changes the ledger once), I-13 (ledger position = sum of fills). At
-the end, when all is quiet: I-12 (orders and fills at the venue = those in the ledger, every other
-order definitely never arrived) and I-13 again (ledger = venue). Numbers are those of the
-reliability page.
+After every step: I-01 (on disk before sent), I-06 (what was given up never reaches the venue),
+I-02 (the venue sees each client order id once as a new order), I-09 (an execution changes the
+ledger once), I-13 (ledger position = sum of fills). At the end, when all is quiet: I-12 (orders
+and fills at the venue = those in the ledger, every other order definitely never arrived) and I-13
+again (ledger = venue). Numbers are those of the reliability page.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from proto_schemas.broker import BrokerExecution, NewOrder
-from proto_schemas.ledger import Execution, OrderUpdate, PositionUpdate
+from proto_schemas.ledger import Execution, OrderEvent, OrderUpdate, PositionUpdate
 from services.lab.node import Node
 from shared.bus.codec import decode
 from shared.kernel.outputs import Event
@@ -36,6 +36,7 @@ class Checkers:
         self.at_venue: Counter[str] = Counter()
         self.venue_fills: dict[str, tuple[str, int]] = {}
         self.ledger_fills: dict[str, int] = {}
+        self.given_up: dict[str, str] = {}
         self.checked = 0
 
     def watch(self, what: str, event: Event, effects: list[Effect], node: Node) -> None:
@@ -60,6 +61,7 @@ class Checkers:
             self.at_venue[order_id] += 1
             if self.at_venue[order_id] > 1:
                 raise Violation("I-02", f"order {order_id} reached the venue twice")
+            self._judge_given_up(order_id)
         for effect in effects:
             if isinstance(effect, Transmit) and effect.kind == "broker_execution":
                 body = decode(effect.frame).body
@@ -71,11 +73,19 @@ class Checkers:
         if isinstance(event.body, Execution):
             body = event.body
             self.ledger_fills[body.execution_id] = body.side.sign * body.quantity_lots
+        if isinstance(event.body, OrderEvent) and event.body.code in NEVER_ARRIVED:
+            self.given_up[event.body.client_order_id] = event.body.code
+            self._judge_given_up(event.body.client_order_id)
         held = position_of(node)
         booked = sum(self.ledger_fills.values())
         self.checked += 1
         if held != booked:
             raise Violation("I-09", f"ledger holds {held}, its executions add up to {booked}")
+
+    def _judge_given_up(self, order_id: str) -> None:
+        if order_id in self.given_up and order_id in self.at_venue:
+            code = self.given_up[order_id]
+            raise Violation("I-06", f"order {order_id} was given up as {code} and is at the venue")
 
     def judge_quiet(self, ledger: Node) -> None:
         """Everything has settled: the venue and the ledger must tell the same story."""

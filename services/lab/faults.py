@@ -17,7 +17,7 @@ from shared.kernel.clock import MS, SECOND
 
 NEVER_DOUBLED = frozenset({"new_order"})
 TO_BROKER = frozenset({"new_order"})
-BROKER_DELAY_MAX_NS = 300 * MS
+BROKER_DELAY_MAX_NS = 250 * MS
 """An order may be on its way for long, but for less than the `wire_delay_ns` of the sessions."""
 
 

@@ -175,7 +175,7 @@ class World:
     def _pause(self, node: Node) -> None:
         if node.up:
             pause_ns = self.random.randrange(MS, self.faults.pause_max_ns)
-            node.paused_until_ns = self.boot_ns + pause_ns
+            node.paused_until_ns = max(node.paused_until_ns, self.boot_ns + pause_ns)
             self.counts["pauses"] += 1
             self._tell(f"{node.name} is paused for {pause_ns // MS} ms")
 

@@ -167,10 +167,13 @@ class BrokerSession:
         outputs = [self._tell(self._booking(body, item.strategy if item else self.name), item)]
         if item is None:
             return outputs + self._orphan(body.client_order_id, "EXECUTION")
+        before = item.state
         item.filled_lots += body.quantity_lots
         full = item.filled_lots >= item.order.quantity_lots
         if not self._enter(item, OrderAction.FILL_ALL if full else OrderAction.FILL_PART):
-            return outputs + self._halt(f"fill of an order that is {item.state}", body.execution_id)
+            return outputs + self._halt(f"fill of an order that is {before}", body.execution_id)
+        if before is OrderState.REJECTED:
+            outputs += self._halt("fill of an order that is REJECTED", body.execution_id)
         return [*outputs, self._line(item, "FILL", body.execution_id)]
 
     def on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:

@@ -59,6 +59,8 @@ TRANSITIONS: dict[tuple[S, A], S] = {
     (S.FILLED, A.CANCEL): S.FILLED,  # the late fill overtook the cancel's answer
     (S.REJECTED, A.LOSE_SIGHT): S.REJECTED,
     (S.REJECTED, A.ACKNOWLEDGE): S.REJECTED,
+    (S.REJECTED, A.FILL_PART): S.REJECTED,  # it traded after all: the lots are real, they count,
+    (S.REJECTED, A.FILL_ALL): S.FILLED,  # and its session halts, for somebody was wrong
     # Reports travel to the ledger one by one and may overtake each other.
     (S.PENDING_CREATION, A.CREATE): S.PENDING_CREATION,
     (S.PENDING_CREATION, A.LOSE_SIGHT): S.UNKNOWN,

@@ -84,11 +84,11 @@ def silence_is_taken_for_no(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS: dict[str, tuple[Mutant, set[str]]] = {
     "no barrier": (no_sync_before_the_order_leaves, {"I-01"}),
-    "blind retry": (an_order_without_an_answer_is_sent_again, {"I-02"}),
+    "blind retry": (an_order_without_an_answer_is_sent_again, {"I-02", "I-06"}),
     "hole ignored": (a_hole_in_the_brokers_events_is_ignored, {"I-12", "I-13", "L-1", "I-07"}),
     "reports given up": (reports_to_the_ledger_are_given_up, {"I-12", "I-13", "L-1", "I-07"}),
     "no dedupe": (the_ledger_books_an_execution_as_often_as_it_hears_of_it, {"I-09", "I-07"}),
-    "silence means no": (silence_is_taken_for_no, {"I-07", "I-09", "I-12", "I-13", "L-1"}),
+    "silence means no": (silence_is_taken_for_no, {"I-06"}),
 }
 
 

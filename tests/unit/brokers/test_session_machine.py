@@ -119,9 +119,11 @@ class SessionUnderFire(RuleBasedStateMachine):
         self.to_session: list[Push] = []
         self.sent: Counter[str] = Counter()
         self.booked: Counter[str] = Counter()
+        self.asked_ns: dict[int, int] = {}
         self.ended: set[str] = set()
         self.filled: Counter[str] = Counter()
         self._do(self.session.start(self.now))
+        self.flush()
 
     @property
     def now(self) -> Now:
@@ -137,6 +139,8 @@ class SessionUnderFire(RuleBasedStateMachine):
                     assert barrier, "an order left before the disk had it"
                     self.sent[message.client_order_id] += 1
                 assert isinstance(message, NewOrder | BrokerQuery)
+                if isinstance(message, BrokerQuery):
+                    self.asked_ns[message.query_id] = self.now.boot_ns
                 self.to_broker.append((self.milliseconds, message))
             if isinstance(output, Request):
                 if isinstance(output.message, Execution):
@@ -150,7 +154,18 @@ class SessionUnderFire(RuleBasedStateMachine):
             case BrokerExecution():
                 self._do(self.session.on_execution(message, self.now))
             case BrokerSnapshot():
+                before = self.session.snapshot
                 self._do(self.session.on_snapshot(message, self.now))
+                if self.session.snapshot is not before:
+                    self._believed(message)
+
+    def _believed(self, snapshot: BrokerSnapshot) -> None:
+        """It answers a question of this life, once, and shows no fill that was not heard of."""
+        assert self.session.ready
+        assert self.session.snapshot_asked_ns == self.asked_ns.pop(snapshot.query_id)
+        for shown in snapshot.orders:
+            item = self.session.order(shown.client_order_id)
+            assert item is not None and item.filled_lots == shown.filled_lots
 
     def _arrive(self, message: NewOrder | BrokerQuery) -> None:
         if isinstance(message, NewOrder):
@@ -177,6 +192,7 @@ class SessionUnderFire(RuleBasedStateMachine):
         """What was on its way to us may be gone, or may still come to the new life."""
         if forgets:
             self.to_session.clear()
+        self.asked_ns.clear()
         self._do(self.session.start(self.now))
 
     @rule(ticks=st.integers(1, 8), calm=st.booleans())
@@ -234,6 +250,7 @@ class SessionUnderFire(RuleBasedStateMachine):
             self.to_broker.clear()
             self.to_session.clear()
         self.broker_epoch += 1
+        self.asked_ns.clear()
         self._do(self.session.on_broker(PeerStatus("venue", False, 0), self.now))
         self._do(self.session.on_broker(PeerStatus("venue", True, self.broker_epoch), self.now))
 
@@ -320,5 +337,5 @@ class SessionUnderFire(RuleBasedStateMachine):
             assert is_live(item.state) == live_there
 
 
-SessionUnderFire.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+SessionUnderFire.TestCase.settings = settings(max_examples=250, stateful_step_count=80)
 TestSessionUnderFire = SessionUnderFire.TestCase

@@ -80,6 +80,14 @@ def test_a_query_without_an_answer_is_repeated_by_the_timer() -> None:
     assert len(queries(session.on_timer(at(QUERY_MS)))) == 1
 
 
+def test_a_query_of_a_ready_session_is_repeated_by_the_timer_too() -> None:
+    session = ready_session()
+    session.ask(at(0))
+    assert queries(session.on_timer(at(QUERY_MS - 1))) == []
+    assert len(queries(session.on_timer(at(QUERY_MS)))) == 1
+    assert session.ready
+
+
 def test_the_timer_of_a_quiet_session_asks_nothing_and_is_set_again() -> None:
     session = ready_session()
     assert session.on_timer(at(5_000)) == [SetTimer(TIMER, at(5_000).boot_ns + LOOK_EVERY_NS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from proto_schemas.base import Message
@@ -45,8 +46,17 @@ def control(mode: Mode) -> Control:
     return Control(1, mode, SessionPhase.OPEN, "", False, True)
 
 
-def account(seq: int = 0, *orders: Any, complete: bool = True) -> BrokerSnapshot:
-    return BrokerSnapshot(NAME, seq, 1, orders, (), complete)
+def account(
+    seq: int = 0, *orders: Any, complete: bool = True, query_id: int = 0
+) -> BrokerSnapshot:
+    """An account; `hear` makes it the answer to a query (there is none with number 0)."""
+    return BrokerSnapshot(NAME, query_id, seq, 1, orders, (), complete)
+
+
+def hear(core: RouterCore, snapshot: BrokerSnapshot, milliseconds: int = 0) -> list[Output]:
+    """The snapshot as the answer to the last query, which must be waiting for one."""
+    query_id = max(core.state().session.queries)
+    return give(core, replace(snapshot, query_id=query_id), milliseconds)
 
 
 def give(core: RouterCore, body: Message, milliseconds: int = 0, **sender: Any) -> list[Output]:
@@ -83,7 +93,7 @@ def started_core(config: RouterConfig = CONFIG) -> tuple[RouterCore, int]:
 def open_core(mode: Mode = Mode.NORMAL, config: RouterConfig = CONFIG) -> RouterCore:
     """Lease from millisecond 0 on for one second, account seen and empty."""
     core, nonce = started_core(config)
-    give(core, account())
+    hear(core, account())
     grant(core, nonce, mode)
     return core
 

@@ -18,6 +18,7 @@ from tests.unit.order_router.router_inputs import (
     control,
     give,
     grant,
+    hear,
     nonces,
     open_core,
     passed,
@@ -39,14 +40,14 @@ def test_a_new_life_asks_at_once_and_again_every_quarter_second() -> None:
 
 def test_without_an_answer_nothing_leaves() -> None:
     core, _ = started_core()
-    give(core, account())
+    hear(core, account())
     assert refused(core, approval()).code == "LEASE_EXPIRED"
     assert core.state_word() == "PAUSED"
 
 
 def test_the_lease_counts_from_the_question_not_from_the_answer() -> None:
     core, nonce = started_core()
-    give(core, account())
+    hear(core, account())
     grant(core, nonce, milliseconds=900)
     passed(core, approval(1), 999)
     assert refused(core, approval(2), 1_000).code == "LEASE_EXPIRED"
@@ -54,22 +55,40 @@ def test_the_lease_counts_from_the_question_not_from_the_answer() -> None:
 
 def test_an_answer_counts_once() -> None:
     core, nonce = started_core()
-    give(core, account())
+    hear(core, account())
     grant(core, nonce, Mode.HALT)
     grant(core, nonce, Mode.NORMAL)
     assert refused(core, approval()).code == "MODE_HALT"
 
 
+def test_an_older_answer_does_not_undo_a_newer_one() -> None:
+    core = open_core()
+    (older,) = nonces(give(core, TimerFired(LEASE_TIMER), 250))
+    (newer,) = nonces(give(core, TimerFired(LEASE_TIMER), 500))
+    grant(core, newer, Mode.HALT, 510)
+    grant(core, older, Mode.NORMAL, 511)
+    assert refused(core, approval(), 512).code == "MODE_HALT"
+
+
+def test_an_answer_leaves_the_questions_after_it_open() -> None:
+    core = open_core()
+    (older,) = nonces(give(core, TimerFired(LEASE_TIMER), 250))
+    (newer,) = nonces(give(core, TimerFired(LEASE_TIMER), 500))
+    grant(core, older, Mode.NORMAL, 510)
+    grant(core, newer, Mode.REDUCE_ONLY, 511)
+    assert refused(core, approval(), 512).code == "MODE_REDUCE_ONLY"
+
+
 def test_an_answer_to_no_question_counts_nothing() -> None:
     core, nonce = started_core()
-    give(core, account())
+    hear(core, account())
     grant(core, nonce + 1)
     assert refused(core, approval()).code == "LEASE_EXPIRED"
 
 
 def test_an_answer_of_an_older_watchdog_is_ignored() -> None:
     core, first = started_core()
-    give(core, account())
+    hear(core, account())
     grant(core, first, Mode.HALT, epoch=3)
     (second,) = nonces(give(core, TimerFired(LEASE_TIMER), 1))
     grant(core, second, Mode.NORMAL, epoch=2, milliseconds=1)
@@ -83,7 +102,7 @@ def test_a_new_life_starts_without_lease_and_ignores_answers_to_the_old_one() ->
     core = open_core()
     (asked_before,) = nonces(give(core, TimerFired(LEASE_TIMER), 1))
     (fresh,) = nonces(core.handle(started(NAME, epoch=2), at(2)))
-    give(core, account(), 3)
+    hear(core, account(), 3)
     assert fresh > asked_before
     grant(core, asked_before, milliseconds=4)
     assert refused(core, approval(), 5).code == "LEASE_EXPIRED"
@@ -93,7 +112,7 @@ def test_a_new_life_starts_without_lease_and_ignores_answers_to_the_old_one() ->
 
 def test_questions_without_answer_are_bounded_and_the_oldest_forgotten() -> None:
     core, first = started_core()
-    give(core, account())
+    hear(core, account())
     for _ in range(NONCES_MAX):
         give(core, TimerFired(LEASE_TIMER), 1)
     assert len(core.state().gate.lease.asked_ns) == NONCES_MAX

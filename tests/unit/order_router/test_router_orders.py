@@ -12,7 +12,7 @@ from proto_schemas.enums import Mode, OrderState, Side
 from proto_schemas.ledger import OrderEvent
 from proto_schemas.signals import Ack, Nack
 from services.order_router.core import NAME
-from shared.brokers.session import TIMER
+from shared.brokers.session import LIVE_MAX, TIMER
 from shared.kernel.clock import MS
 from shared.kernel.outputs import Barrier, Log, Reply, Request, Send
 from tests.support import bodies, event
@@ -28,6 +28,7 @@ from tests.unit.order_router.router_inputs import (
     control,
     give,
     grant,
+    hear,
     nonces,
     open_core,
     passed,
@@ -75,6 +76,7 @@ def test_a_repeat_is_acknowledged_and_sends_nothing() -> None:
         {"quantity_lots": 4},
         {"instrument": "ESU18"},
         {"reduce_only": True},
+        {"strategy": "breakout"},
     ],
     ids=str,
 )
@@ -117,9 +119,10 @@ def test_nothing_leaves_before_the_brokers_account_was_seen() -> None:
     assert refused(core, approval()) == Nack("BROKER_NOT_READY", "snapshot", "none")
     assert core.state_word() == "RECONCILING"
     give(core, PeerStatus("venue", True, 2))
-    give(core, account(complete=False))
+    hear(core, account(complete=False))
     assert refused(core, approval()).code == "BROKER_NOT_READY"
-    give(core, account())
+    give(core, TimerFired(TIMER), 1)
+    hear(core, account())
     passed(core, approval())
 
 
@@ -139,7 +142,9 @@ def test_an_order_that_nobody_sent_halts_the_router() -> None:
     core = open_core()
     give(core, acknowledged(1, number=9))
     answer = refused(core, approval())
-    assert (answer.code, answer.value) == ("HALTED", f"orphan order {order_id(9)}")
+    assert (answer.code, answer.value) == (
+        "HALTED", f"orphan order, ACKNOWLEDGED: {order_id(9)}",
+    )  # fmt: skip
     assert core.state_word() == "PAUSED"
     assert refused(core, approval(2, reduce_only=True)).code == "HALTED"
 
@@ -163,6 +168,30 @@ def test_the_rate_limit_counts_what_passed() -> None:
     passed(core, approval(3), 1_000)
     assert refused(core, approval(4), 1_009).code == "ORDER_RATE"
     passed(core, approval(4), 1_010)
+
+
+def test_the_live_orders_are_bounded_by_a_refusal_and_not_by_a_crash() -> None:
+    core = open_core(config=replace(CONFIG, orders_per_second_max=100_000))
+    for number in range(LIVE_MAX):
+        passed(core, approval(number))
+    answer = refused(core, approval(LIVE_MAX))
+    assert answer == Nack("TOO_MANY_LIVE", str(LIVE_MAX), str(LIVE_MAX))
+    state = OrderState.REJECTED
+    give(core, BrokerOrderEvent(NAME, 1, order_id(0), None, state, "NO_MARKET", 7))
+    passed(core, approval(LIVE_MAX))
+
+
+def test_impossible_news_halts_and_the_fill_reaches_the_ledger_all_the_same() -> None:
+    core = open_core()
+    passed(core, approval())
+    for seq, lots in ((1, 3), (2, 1)):
+        fill = BrokerExecution(
+            NAME, seq, order_id(), "B1", f"X{seq}", "ESM18", Side.BUY, lots, 10_000, 2_250, 0, 7
+        )
+        (told,) = bodies(give(core, fill, seq), Request)
+        assert told.execution_id == f"X{seq}"
+    assert refused(core, approval(2), 3).code == "HALTED"
+    assert core.state_word() == "PAUSED"
 
 
 def test_an_order_that_did_not_leave_ends_and_is_never_sent_again() -> None:

@@ -134,7 +134,6 @@ def test_another_quantity_is_a_contradiction() -> None:
 @pytest.mark.parametrize(
     ("history", "report", "state"),
     [
-        ([A.CREATE, A.REJECT], execution(), S.REJECTED),
         ([A.CREATE, A.REJECT], order_event(A.CANCEL), S.REJECTED),
         ([A.CREATE, A.CANCEL], order_event(A.REJECT), S.CANCELLED),
         ([A.CREATE], order_event(A.FILL_ALL), S.PENDING_CREATION),
@@ -151,6 +150,18 @@ def test_an_illegal_move_is_refused_and_changes_nothing(
     assert (nack.code, nack.field) == ("ILLEGAL_MOVE", state.value)
     assert bodies(outputs, Publish) == []
     assert state_hash(core.state()) == before
+
+
+def test_a_fill_of_a_rejected_order_is_booked_for_the_lots_are_real() -> None:
+    core = ready_core()
+    feed(core, order_event(A.CREATE), order_event(A.REJECT))
+    outputs = feed(core, execution(quantity_lots=2))
+    (ack,) = bodies(outputs, Reply)
+    assert ack == Ack()
+    published = bodies(outputs, Publish)
+    assert [each.position_lots for each in published if isinstance(each, PositionUpdate)] == [2]
+    (order,) = [each for each in published if isinstance(each, OrderUpdate)]
+    assert (order.state, order.filled_lots) == (S.REJECTED, 2)
 
 
 def test_a_contract_without_a_tick_value_is_refused() -> None:

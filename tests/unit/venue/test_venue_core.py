@@ -49,8 +49,8 @@ def end(feed_seq: int) -> Event:
     return event(FeedEnd(feed_seq, "ESM18", feed_seq, 0, 0), producer="venue")
 
 
-def query(after: int, session: str = ROUTER) -> Event:
-    return event(BrokerQuery(session, after), producer=session, correlation_id="ask")
+def query(after: int, session: str = ROUTER, query_id: int = 1) -> Event:
+    return event(BrokerQuery(session, after, query_id), producer=session, correlation_id="ask")
 
 
 def opened(after: int, credit: int) -> Event:
@@ -93,7 +93,7 @@ def test_an_order_in_another_peers_session_is_not_taken() -> None:
     venue = core()
     foreign = event(order(1, ROUTER).body, producer=DOG)
     assert bodies(venue.handle(foreign, now()), Push) == []
-    assert bodies(venue.handle(event(BrokerQuery(ROUTER, 0), producer=DOG), now()), Push) == []
+    assert bodies(venue.handle(event(BrokerQuery(ROUTER, 0, 1), producer=DOG), now()), Push) == []
     assert venue.exchange.live_orders() == []
 
 
@@ -117,7 +117,25 @@ def test_a_query_repeats_what_was_missed_and_ends_with_the_account() -> None:
 
 def test_a_query_of_a_new_session_gets_an_empty_complete_account() -> None:
     (snapshot,) = pushed_to(run(core(), query(0)), ROUTER)
-    assert snapshot == BrokerSnapshot(ROUTER, 0, 1, (), (), True)
+    assert snapshot == BrokerSnapshot(ROUTER, 1, 0, 1, (), (), True)
+
+
+def test_an_answer_repeats_its_querys_number_whatever_came_before() -> None:
+    venue = core()
+    for query_id in (7, 7, 3, 0, 2**62):
+        (snapshot,) = pushed_to(run(venue, query(0, query_id=query_id)), ROUTER)
+        assert snapshot.query_id == query_id
+    (others,) = pushed_to(run(venue, query(0, DOG, query_id=5)), DOG)
+    assert (others.session, others.query_id) == (DOG, 5)
+
+
+def test_a_query_changes_nothing_at_the_venue() -> None:
+    venue = core()
+    run(venue, opened(0, 9), order(1), row(1))
+    run(venue, query(0))
+    before = state_hash(venue.state())
+    run(venue, query(0, query_id=2), query(1, query_id=3))
+    assert state_hash(venue.state()) == before
 
 
 def test_a_session_does_not_list_the_others_finished_orders_nor_flat_positions() -> None:

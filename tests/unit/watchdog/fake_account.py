@@ -7,7 +7,8 @@ exchanges: an order waits until `fill`, or fills at once while `fills_at_once` i
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.broker import (
@@ -92,7 +93,10 @@ class FakeAccount:
         if not self.complete:
             held, shown = (), ()
         missed = self.events[query.after_session_seq :]
-        return [*missed, BrokerSnapshot(NAME, len(self.events), 1, shown, held, self.complete)]
+        snapshot = BrokerSnapshot(
+            NAME, query.query_id, len(self.events), 1, shown, held, self.complete
+        )
+        return [*missed, snapshot]
 
 
 @dataclass
@@ -136,6 +140,14 @@ class Kennel:
 
     def give(self, body: Message, producer: str | None = None) -> None:
         self._step(event(body, producer=producer))
+
+    def show(self, query_id: int | None = None, **changes: Any) -> None:
+        """The account, changed so, as the answer to this query, or to the last one that waits."""
+        number = max(self.core.state().session.queries) if query_id is None else query_id
+        last_seq = self.core.state().session.last_seq
+        snapshot = self.account.answer(BrokerQuery(NAME, last_seq, number))[-1]
+        assert isinstance(snapshot, BrokerSnapshot)
+        self.give(replace(snapshot, **changes))
 
     def ask_lease(self, nonce: int = 1) -> Lease:
         self.give(LeaseRequest(nonce))

@@ -72,6 +72,18 @@ def test_the_next_session_opens_at_six_and_ends_like_the_first(day: Day) -> None
     assert kennel.phase == "REVOKING"
 
 
+def test_an_open_session_is_not_said_to_be_flat() -> None:
+    day = DAYS["summer"]
+    kennel = at_ten(day)
+    kennel.stream_to(clock(day, "15:55:00"))
+    kennel.run_for(5_000)
+    assert kennel.controls[-1].flat
+    kennel.stream_to(clock(day, "18:00:00"))
+    assert (kennel.phase, kennel.controls[-1].flat) == ("OPEN", False)
+    kennel.run_for(2_000)
+    assert not kennel.controls[-1].flat
+
+
 def test_the_nights_in_which_the_clocks_change_move_nothing() -> None:
     for friday in ((2018, 3, 9), (2018, 11, 2)):
         kennel = at_ten(friday)

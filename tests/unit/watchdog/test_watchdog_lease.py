@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proto_schemas.broker import BrokerOrderEvent, BrokerSnapshot
+from proto_schemas.broker import BrokerOrderEvent
 from proto_schemas.control import PeerStatus
 from proto_schemas.enums import Mode, OrderState, SessionPhase
 from proto_schemas.signals import Nack
@@ -37,12 +37,13 @@ def test_nothing_is_granted_before_the_own_session_is_ready() -> None:
 
 def test_an_incomplete_account_opens_nothing() -> None:
     kennel = Kennel(account=FakeAccount(complete=False))
-    # Each incomplete answer leads to a new question at once; one is enough here.
-    kennel.account.deaf = True
     kennel.start()
-    kennel.give(BrokerSnapshot(NAME, 0, 1, (), (), False))
+    kennel.run_for(1_000)
     assert kennel.fetched_ns == []
     assert kennel.ask_lease().mode is Mode.HALT
+    kennel.account.complete = True
+    kennel.run_for(200)
+    assert kennel.ask_lease().mode is Mode.NORMAL
 
 
 @pytest.mark.parametrize("answer", [None, False], ids=["no report", "a break"])
@@ -104,7 +105,37 @@ def test_each_try_has_its_own_number() -> None:
     first = kennel.core.state().reconcile_id
     kennel.run_for(RETRY_MS)
     assert kennel.core.state().reconcile_id == first + 1
+
+
+def test_a_reconcile_that_takes_longer_than_a_try_counts_all_the_same() -> None:
+    """Each report comes when the next try has begun; only a try of this life is asked for."""
+    kennel = Kennel(reconcile_clean=None)
+    kennel.start()
+    first = kennel.core.state().reconcile_id
+    kennel.run_for(RETRY_MS + 100)
+    assert kennel.core.state().reconcile_id > first
+    assert kennel.ask_lease().mode is Mode.HALT
     kennel.report(first)
+    assert kennel.ask_lease().mode is Mode.NORMAL
+
+
+def test_a_broker_that_comes_back_is_reconciled() -> None:
+    kennel = open_kennel()
+    kennel.give(PeerStatus("venue", True, 1))
+    before = len(kennel.fetched_ns)
+    kennel.give(PeerStatus("venue", False, 1))
+    assert len(kennel.fetched_ns) == before
+    kennel.give(PeerStatus("venue", True, 2))
+    assert len(kennel.fetched_ns) == before + 1
+
+
+def test_an_account_that_was_not_accepted_reconciles_nothing() -> None:
+    kennel = open_kennel()
+    before = len(kennel.fetched_ns)
+    kennel.account.deaf = True
+    kennel.give(PeerStatus("venue", True, 2))
+    kennel.show(session_seq=5)
+    assert len(kennel.fetched_ns) == before
     assert kennel.ask_lease().mode is Mode.HALT
 
 

@@ -6,11 +6,13 @@ from itertools import groupby
 
 import pytest
 
-from proto_schemas.broker import BrokerSnapshot, NewOrder
-from proto_schemas.control import TimerFired, Undelivered
+from proto_schemas.broker import BrokerPosition, NewOrder
+from proto_schemas.control import Replace, Sighted, TimerFired, Undelivered
 from proto_schemas.enums import Mode, OrderAction, OrderType, SessionPhase, Side
 from proto_schemas.ledger import PositionUpdate
+from proto_schemas.signals import Nack
 from services.watchdog.core import NAME
+from services.watchdog.flatten import CLOSE_MAX_LOTS
 from shared.kernel.clock import MS
 from shared.kernel.ids import ORIGIN_WATCHDOG, client_order_id
 from tests.support import INSTALL_ID
@@ -223,10 +225,98 @@ def test_an_incomplete_account_of_a_new_life_is_never_flat() -> None:
     kennel.start()
     kennel.run_for(WAIT_MS)
     for _ in range(20):
-        kennel.give(BrokerSnapshot(NAME, 0, 1, (), (), False))
+        kennel.show(orders=(), positions=(), complete=False)
         kennel.run_for(100)
     assert kennel.phase == "FLATTENING"
     assert kennel.controls[-1].flat is False
+
+
+EMPTY = {"orders": (), "positions": ()}
+
+
+@pytest.mark.parametrize(
+    "bad", [{"complete": False}, {"session_seq": 5}], ids=["incomplete", "out of sequence"]
+)
+def test_an_account_that_was_not_accepted_is_never_flat(bad: dict[str, object]) -> None:
+    """The account was seen whole before, so the session was ready; this answer proves nothing."""
+    kennel = kennel_with(4)
+    kennel.end_stream()
+    kennel.run_for(WAIT_MS - 1)
+    kennel.account.deaf = True
+    kennel.run_for(1)
+    for _ in range(20):
+        kennel.show(**EMPTY, **bad)
+        kennel.run_for(100)
+    assert kennel.phase == "FLATTENING"
+    assert kennel.controls[-1].flat is False
+    kennel.account.deaf = False
+    kennel.run_for(DONE_MS)
+    assert (kennel.phase, kennel.account.lots) == ("CLOSED", {"ESM18": 0})
+
+
+def test_old_answers_that_waited_in_our_socket_send_no_second_order() -> None:
+    """Paused twice: answers from before the closing order come after it, and look settled."""
+    kennel = kennel_with(4)
+    kennel.end_stream()
+    kennel.run_for(WAIT_MS)
+    kennel.account.deaf = True
+    kennel.account.fills_at_once = False
+    kennel.run_for(LAG_MS + 100)
+    waiting = sorted(kennel.core.state().session.queries)
+    assert len(waiting) > 3
+    held = (BrokerPosition("ESM18", 4),)
+    for query_id in waiting:
+        kennel.show(query_id, orders=(), positions=held)
+        kennel.boot_ns += (LAG_MS + 100) * MS
+    assert [order.quantity_lots for order in kennel.orders] == [4]
+    kennel.account.deaf, kennel.account.fills_at_once = False, True
+    kennel.account.fill(kennel.orders[0].client_order_id)
+    kennel.run_for(DONE_MS)
+    assert (kennel.phase, len(kennel.orders)) == ("CLOSED", 1)
+
+
+def test_a_large_position_is_closed_in_several_orders_that_never_cross_zero() -> None:
+    kennel = kennel_with(2 * CLOSE_MAX_LOTS + 200)
+    kennel.end_stream()
+    kennel.run_for(2 * DONE_MS)
+    assert kennel.phase == "CLOSED"
+    assert [order.quantity_lots for order in kennel.orders] == [
+        CLOSE_MAX_LOTS, CLOSE_MAX_LOTS, 200,
+    ]  # fmt: skip
+    assert kennel.account.lots == {"ESM18": 0}
+
+
+def test_a_halted_watchdog_grants_nothing_and_still_closes() -> None:
+    kennel = kennel_with(4)
+    kennel.give(Nack("FACTS_DIFFER", "side", "SELL"), producer="order_state")
+    assert kennel.ask_lease().mode is Mode.HALT
+    kennel.end_stream()
+    kennel.run_for(DONE_MS)
+    assert kennel.account.lots == {"ESM18": 0}
+    assert kennel.ask_lease().mode is Mode.HALT
+
+
+def test_a_strategy_that_holds_nothing_any_more_owns_no_closing_order() -> None:
+    kennel = kennel_with(4)
+    kennel.give(held(0, "breakout"))
+    kennel.end_stream()
+    kennel.run_for(DONE_MS)
+    assert {each.strategy for each in kennel.told} == {"ema_cross"}
+
+
+def test_a_report_from_before_flat_closes_nothing() -> None:
+    """The ledger comes back in the end, and repeats the last report that it had."""
+    kennel = kennel_with(4)
+    old = kennel.core.state().reconcile_id
+    kennel.ledger_answers = False
+    kennel.end_stream()
+    kennel.run_for(DONE_MS)
+    assert kennel.phase == "FLAT"
+    for reconcile_id in (old, kennel.core.state().reconcile_id):
+        kennel.give(Replace("ledger", "order_state"))
+        kennel.report(reconcile_id)
+        kennel.give(Sighted("ledger", "order_state"))
+        assert kennel.phase == "FLAT"
 
 
 # --- restarts -------------------------------------------------------------------------------------
