@@ -36,6 +36,7 @@ class Faults:
     kill_every_ns: int
     kill_in_step: bool
     down_max_ns: int
+    kill_after_order_rate: int
     pause_rate: int
     pause_max_ns: int
 
@@ -55,10 +56,11 @@ class Faults:
             kill_every_ns=rng.choice((300 * MS, SECOND, 3 * SECOND)),
             kill_in_step=rng.random() < 0.7,
             down_max_ns=rng.choice((50 * MS, 600 * MS, 2 * SECOND)),
+            kill_after_order_rate=rng.choice((0, 300, 1_500)),
             pause_rate=rng.choice((0, 0, 3_000, 7_000)),
             pause_max_ns=rng.choice((100 * MS, SECOND, 3 * SECOND)),
         )
 
     def calm(self) -> Faults:
         """The same world after the storm: nothing fails any more."""
-        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, MS)
+        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, 0, MS)

@@ -213,10 +213,18 @@ class World:
             if budget is not None and count >= budget:
                 break
             self._do(node, effect, now)
+            if self._dies_after(node, effect):
+                budget = 0
         if budget is not None:
             self._kill(node)
         else:
             self._wake(node)
+
+    def _dies_after(self, node: Node, effect: Effect) -> bool:
+        """The most dangerous moment: an order has just left, and nobody knows it yet."""
+        sent = isinstance(effect, Transmit) and effect.kind == "new_order"
+        rate = self.faults.kill_after_order_rate if node.name in self.faults.kills else 0
+        return sent and self.random.randrange(10_000) < rate
 
     def _do(self, node: Node, effect: Effect, now: Now) -> None:
         match effect:

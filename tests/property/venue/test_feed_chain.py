@@ -80,6 +80,7 @@ class Chain:
         self.states: list[FeedState] = []
         self.session: list[Any] = []
         self.snapshot: BrokerSnapshot | None = None
+        self.queries = 0
         self.orders = 0
         self.mode = Mode.HALT
         self.held_credit = 0
@@ -188,7 +189,14 @@ class Chain:
                 self.do("to_data")
             for _ in range(WINDOW):
                 self.do("pump")
-        self.carry(self.venue.step(BrokerQuery("order_router", len(self.session)), "order_router"))
+        self.ask()
+
+    def ask(self) -> None:
+        """One query of the session; its answer must be the one to it."""
+        self.queries += 1
+        query = BrokerQuery("order_router", len(self.session), self.queries)
+        self.carry(self.venue.step(query, "order_router"))
+        assert self.snapshot is not None and self.snapshot.query_id == self.queries
 
 
 FLOW = ["pump"] * 6 + ["to_data"] * 6 + ["to_venue"] * 4 + ["progress"] * 3

@@ -189,8 +189,12 @@ def test_a_fill_of_an_order_that_is_full_is_booked_and_halts() -> None:
     assert state_of(session) is OrderState.FILLED
 
 
-@pytest.mark.parametrize("lots", [1, 3], ids=["part", "all"])
-def test_a_fill_of_an_order_that_never_arrived_is_booked_and_halts(lots: int) -> None:
+@pytest.mark.parametrize(
+    ("lots", "end"), [(1, OrderState.REJECTED), (3, OrderState.FILLED)], ids=["part", "all"]
+)
+def test_a_fill_of_an_order_that_never_arrived_is_booked_and_halts(
+    lots: int, end: OrderState
+) -> None:
     session = ready_session()
     send(session)
     session.ask(at(600))
@@ -198,7 +202,9 @@ def test_a_fill_of_an_order_that_never_arrived_is_booked_and_halts(lots: int) ->
     outputs = session.on_execution(filled(1, lots), at(602))
     assert reports(outputs) == [("EXECUTION", "X1")]
     assert "X1" in session.halted
-    assert state_of(session) is OrderState.REJECTED
+    assert state_of(session) is end
+    assert session.live == {}
+    assert session.done[order_id()].filled_lots == lots
 
 
 @pytest.mark.parametrize("state", [OrderState.FILLED, OrderState.UNKNOWN, OrderState.SUBMITTED])

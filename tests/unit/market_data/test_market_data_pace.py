@@ -128,6 +128,29 @@ def test_the_trickle_stops_at_the_window_of_a_consumer_that_stands_still() -> No
     assert sent(made.take(TRICKLE_TIMER)) == [FeedCredit(15)]
 
 
+def test_waiting_for_the_trickle_is_not_held_against_the_feed() -> None:
+    """At the end of the window nothing could come; the time counts from the credit that lets it."""
+    made = halted(credit_events=10)
+    made.boot_ns += 60 * SECOND
+    assert state_of(made.take(STALE_TIMER)) == []
+    made.progress(10)
+    made.boot_ns += 60 * SECOND
+    assert sent(made.take(TRICKLE_TIMER)) == [FeedCredit(15)]
+    assert state_of(made.take(STALE_TIMER)) == [], "the row is allowed since this moment only"
+    made.boot_ns += 5 * SECOND - 1
+    assert state_of(made.take(STALE_TIMER)) == []
+    made.boot_ns += 1
+    assert state_of(made.take(STALE_TIMER)) == [FeedState.STALE]
+
+
+def test_a_trickle_that_gives_nothing_new_does_not_hide_a_stale_feed() -> None:
+    made = halted(credit_events=12)
+    for _ in range(200):
+        made.boot_ns += TRICKLE_EVERY_NS
+        made.take(TRICKLE_TIMER)
+    assert state_of(made.take(STALE_TIMER)) == [FeedState.STALE]
+
+
 def test_a_lost_row_is_asked_for_again_while_halted_too() -> None:
     made = halted(credit_events=12)
     assert sent(made.row(12)) == [FeedOpen(10, 12)]

@@ -120,6 +120,19 @@ def test_the_account_waits_until_the_ledger_has_every_report() -> None:
     assert report.reconcile_id == 7
 
 
+def test_an_answer_that_no_query_waits_for_is_not_reported() -> None:
+    """A good account was held back for the ledger; then one comes that nobody asked for."""
+    core = open_core()
+    passed(core, approval())
+    give(core, ReconcileFetch(7), 2)
+    hear(core, account(0, shown()), 3)
+    give(core, Ack(), 4, producer="order_state")
+    give(core, Ack(), 4, producer="order_state")
+    assert core.state().session.ledger_waiting == 0
+    assert bodies(give(core, account(0, query_id=2), 5), Request) == []
+    assert core.state().report_id == 7
+
+
 def test_answers_of_others_do_not_count_as_the_ledgers() -> None:
     core = open_core()
     passed(core, approval())

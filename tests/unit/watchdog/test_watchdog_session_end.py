@@ -7,11 +7,11 @@ from itertools import groupby
 import pytest
 
 from proto_schemas.broker import BrokerPosition, NewOrder
-from proto_schemas.control import Replace, Sighted, TimerFired, Undelivered
+from proto_schemas.control import PeerStatus, Replace, Sighted, TimerFired, Undelivered
 from proto_schemas.enums import Mode, OrderAction, OrderType, SessionPhase, Side
 from proto_schemas.ledger import PositionUpdate
 from proto_schemas.signals import Nack
-from services.watchdog.core import NAME
+from services.watchdog.core import CONTROL_EVERY_NS, NAME
 from services.watchdog.flatten import CLOSE_MAX_LOTS
 from shared.kernel.clock import MS
 from shared.kernel.ids import ORIGIN_WATCHDOG, client_order_id
@@ -22,6 +22,7 @@ from tests.unit.watchdog.fake_account import CONFIG, Kennel, open_kennel
 WAIT_MS = (CONFIG.lease_ttl_ns + CONFIG.wire_delay_ns) // MS
 LAG_MS = CONFIG.report_lag_ns // MS
 DONE_MS = 5_000
+CONTROL_MS = CONTROL_EVERY_NS // MS
 
 
 def held(lots: int, strategy: str = "ema_cross", instrument: str = "ESM18") -> PositionUpdate:
@@ -235,7 +236,9 @@ EMPTY = {"orders": (), "positions": ()}
 
 
 @pytest.mark.parametrize(
-    "bad", [{"complete": False}, {"session_seq": 5}], ids=["incomplete", "out of sequence"]
+    "bad",
+    [{"complete": False}, {"session_seq": 5}, {"query_id": 0}],
+    ids=["incomplete", "out of sequence", "not asked for"],
 )
 def test_an_account_that_was_not_accepted_is_never_flat(bad: dict[str, object]) -> None:
     """The account was seen whole before, so the session was ready; this answer proves nothing."""
@@ -266,7 +269,8 @@ def test_old_answers_that_waited_in_our_socket_send_no_second_order() -> None:
     assert len(waiting) > 3
     held = (BrokerPosition("ESM18", 4),)
     for query_id in waiting:
-        kennel.show(query_id, orders=(), positions=held)
+        kennel.show(query_id, session_seq=0, orders=(), positions=held)
+        assert kennel.core.state().session.ready
         kennel.boot_ns += (LAG_MS + 100) * MS
     assert [order.quantity_lots for order in kennel.orders] == [4]
     kennel.account.deaf, kennel.account.fills_at_once = False, True
@@ -307,16 +311,32 @@ def test_a_strategy_that_holds_nothing_any_more_owns_no_closing_order() -> None:
 def test_a_report_from_before_flat_closes_nothing() -> None:
     """The ledger comes back in the end, and repeats the last report that it had."""
     kennel = kennel_with(4)
-    old = kennel.core.state().reconcile_id
-    kennel.ledger_answers = False
+    before_the_end = kennel.core.state().reconcile_id
     kennel.end_stream()
+    kennel.run_for(100)
+    kennel.reconcile_clean = None
+    kennel.give(PeerStatus("venue", True, 2))
+    while_ending = kennel.core.state().reconcile_id
+    assert while_ending > before_the_end
+    kennel.ledger_answers = False
     kennel.run_for(DONE_MS)
     assert kennel.phase == "FLAT"
-    for reconcile_id in (old, kennel.core.state().reconcile_id):
+    for reconcile_id in (before_the_end, while_ending, kennel.core.state().reconcile_id):
         kennel.give(Replace("ledger", "order_state"))
         kennel.report(reconcile_id)
         kennel.give(Sighted("ledger", "order_state"))
         assert kennel.phase == "FLAT"
+
+
+def test_a_report_asked_for_before_the_end_does_not_count_for_it() -> None:
+    kennel = kennel_with(4)
+    kennel.reconcile_clean = None
+    kennel.give(PeerStatus("venue", True, 2))
+    asked_before = kennel.core.state().reconcile_id
+    kennel.end_stream()
+    kennel.report(asked_before)
+    kennel.run_for(CONTROL_MS)
+    assert kennel.controls[-1].reconciled is False
 
 
 # --- restarts -------------------------------------------------------------------------------------
