@@ -243,7 +243,9 @@ class RouterCore:
         kept = [at_ns for at_ns in gate.sends_ns if at_ns <= now.boot_ns]  # none of another boot
         gate.sends_ns.clear()
         gate.sends_ns.extend(kept)
-        return self._state.session.start(now) + self._ask_lease(now)
+        self._state.fetched_ns = 0  # maybe of another boot; the session starts with a fresh query
+        report = SetTimer(REPORT_TIMER, now.boot_ns + REPORT_RETRY_NS)
+        return [*self._state.session.start(now), *self._ask_lease(now), report]
 
 
 def _order(approval: Approval) -> NewOrder:

@@ -191,7 +191,7 @@ class WatchdogCore:
                 outputs += self._close(close, now)
             return outputs
         if plan.proven_flat(settle_ns, now):
-            self._state.flat = True
+            self._state.flat, self._state.reconciled = True, False  # the last reconcile comes now
             self._state.reconcile_floor = self._state.reconcile_id
             return self._enter(SessionPhase.FLAT, self._state.reason, now) + self._reconcile(now)
         if self._state.phase is SessionPhase.FLATTENING and plan.view == ((), ()):

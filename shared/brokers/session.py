@@ -18,7 +18,7 @@ Everything that happens to an order goes to the ledger as a command, repeated by
 the ledger has it on disk; a fill goes there whatever we think of it. A refusal by the ledger, or
 news that cannot be (an overfill, a fill of a rejected order, an order that we never sent, a broker
 that forgot its numbering) sets `halted`: the router sends nothing more until a person has looked.
-The watchdog still closes positions.
+The watchdog still closes positions, as long as the broker shows a whole account.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ LOOK_EVERY_NS = 100 * MS
 QUERY_TIMEOUT_NS = 500 * MS
 LIVE_MAX = 1_000
 QUERIES_MAX = 64
+QUERY_LOST_NS = 30_000 * MS
 DUPLICATE = "DUPLICATE_CLIENT_ORDER_ID"
 DONE_MAX = 1_000_000
 
@@ -117,7 +118,13 @@ class BrokerSession:
         return self.ask_again(now)
 
     def ask_again(self, now: Now) -> list[Output]:
-        """Query the broker now: what is on its way is too old for the purpose."""
+        """Query the broker now: what is on its way is too old for the purpose.
+
+        Not while `QUERIES_MAX` wait: a broker that slow must be let answer.
+        """
+        oldest_ns = min(self.queries.values(), default=now.boot_ns)
+        if len(self.queries) >= QUERIES_MAX and now.boot_ns - oldest_ns < QUERY_LOST_NS:
+            return []
         query_id, self.next_query_id = self.next_query_id, self.next_query_id + 1
         self.queries[query_id] = now.boot_ns
         while len(self.queries) > QUERIES_MAX:
@@ -174,6 +181,8 @@ class BrokerSession:
             return outputs + self._halt(f"fill of an order that is {before}", body.execution_id)
         if before is OrderState.REJECTED:
             outputs += self._halt("fill of an order that is REJECTED", body.execution_id)
+        if item.filled_lots > item.order.quantity_lots:
+            outputs += self._halt("overfill", body.execution_id)
         return [*outputs, self._line(item, "FILL", body.execution_id)]
 
     def on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:

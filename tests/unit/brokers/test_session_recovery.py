@@ -7,7 +7,13 @@ import pytest
 from proto_schemas.broker import BrokerSnapshot
 from proto_schemas.control import PeerStatus
 from proto_schemas.enums import OrderState
-from shared.brokers.session import LOOK_EVERY_NS, QUERIES_MAX, QUERY_TIMEOUT_NS, TIMER
+from shared.brokers.session import (
+    LOOK_EVERY_NS,
+    QUERIES_MAX,
+    QUERY_LOST_NS,
+    QUERY_TIMEOUT_NS,
+    TIMER,
+)
 from shared.kernel.clock import MS
 from shared.kernel.outputs import Log, SetTimer
 from tests.unit.brokers.session_inputs import (
@@ -165,12 +171,18 @@ def test_an_answer_to_the_last_life_or_the_brokers_last_life_is_dropped() -> Non
     assert not session.ready
 
 
-def test_queries_without_an_answer_are_bounded_and_the_oldest_forgotten() -> None:
+def test_a_broker_that_does_not_answer_is_not_flooded_and_asked_again_when_queries_are_lost() -> (
+    None
+):
     session = ready_session()
-    for number in range(QUERIES_MAX + 1):
+    for number in range(QUERIES_MAX + 5):
         session.ask_again(at(number))
+    waiting = set(session.queries)
+    assert len(waiting) == QUERIES_MAX
+    assert queries(session.ask_again(at(1_000))) == []
+    (again,) = queries(session.ask_again(at(QUERY_LOST_NS // MS)))
     assert len(session.queries) == QUERIES_MAX
-    assert min(session.queries) == 3
+    assert again.query_id not in waiting and min(waiting) not in session.queries
 
 
 def test_an_order_sent_after_the_query_is_not_judged_by_its_answer() -> None:

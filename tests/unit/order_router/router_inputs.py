@@ -46,9 +46,7 @@ def control(mode: Mode) -> Control:
     return Control(1, mode, SessionPhase.OPEN, "", False, True)
 
 
-def account(
-    seq: int = 0, *orders: Any, complete: bool = True, query_id: int = 0
-) -> BrokerSnapshot:
+def account(seq: int = 0, *orders: Any, complete: bool = True, query_id: int = 0) -> BrokerSnapshot:
     """An account; `hear` makes it the answer to a query (there is none with number 0)."""
     return BrokerSnapshot(NAME, query_id, seq, 1, orders, (), complete)
 

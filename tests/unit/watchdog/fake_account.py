@@ -22,7 +22,7 @@ from proto_schemas.broker import (
 )
 from proto_schemas.control import Control, Lease, LeaseRequest, TimerFired
 from proto_schemas.enums import FeedState, OrderState
-from proto_schemas.ledger import OrderEvent, ReconcileFetch, ReconcileReport
+from proto_schemas.ledger import OrderEvent, PositionUpdate, ReconcileFetch, ReconcileReport
 from proto_schemas.market_data import FeedStatus
 from proto_schemas.signals import Ack
 from services.watchdog.config import WatchdogConfig
@@ -227,4 +227,15 @@ def open_kennel(stream_ns: int = 0, config: WatchdogConfig = CONFIG) -> Kennel:
     """Started, its session ready, its first reconcile clean."""
     kennel = Kennel(stream_ns, config=config)
     kennel.start()
+    return kennel
+
+
+def held(lots: int, strategy: str = "ema_cross", instrument: str = "ESM18") -> PositionUpdate:
+    return PositionUpdate(strategy, instrument, lots, 0, 0, 0, 0, None)
+
+
+def kennel_with(lots: int) -> Kennel:
+    kennel = open_kennel()
+    kennel.account.lots["ESM18"] = lots
+    kennel.give(held(lots))
     return kennel

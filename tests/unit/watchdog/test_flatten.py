@@ -215,9 +215,7 @@ HELD = st.integers(-6, 6) | st.integers(-2 * CLOSE_MAX_LOTS, 2 * CLOSE_MAX_LOTS)
 
 @st.composite
 def accounts(draw: st.DrawFn) -> BrokerSnapshot:
-    facts: list[BrokerPosition | BrokerOrder] = [
-        position(draw(HELD), name) for name in INSTRUMENTS
-    ]
+    facts: list[BrokerPosition | BrokerOrder] = [position(draw(HELD), name) for name in INSTRUMENTS]
     for number in range(draw(st.integers(0, 6))):
         lots = draw(st.integers(1, 5))
         facts.append(
