@@ -1,7 +1,9 @@
 """The floors return every message in order, leave no process behind, and fail loudly."""
 
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -76,7 +78,7 @@ def test_dead_relay_is_an_error(
 def test_relay_that_cannot_start_is_an_error(
     kind: floors.Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floors, "REPOSITORY", tmp_path)  # no module to run there
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(floors.FloorError, match="did not start"):
         floors.measure_floor(kind, tmp_path, 200, 1)
     assert list(tmp_path.iterdir()) == []
