@@ -236,7 +236,8 @@ class World:
                     self._not_sent(node, effect, now)
             case LogLine(log, correlation):
                 if self.story is not None:
-                    self._tell(f"{node.name}: {log.event} {correlation or ''} {log.fields}")
+                    said = " ".join(f"{name}={value}" for name, value in log.fields.items())
+                    self._tell(f"{node.name}: {log.event} {correlation or ''} {said}")
             case Stop(reason):
                 raise OurFault("CORE_STOPPED", field=node.name, value=reason, fix="See the story.")
 
