@@ -73,6 +73,13 @@ class BrokerExecution(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class CancelOthers(Message):
+    """Cancel every live order of the account except those of this session. Safe to repeat."""
+
+    session: Name
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerQuery(Message):
     """Open or refresh a session: re-send its events after this number, then the whole account.
 

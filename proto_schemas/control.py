@@ -32,7 +32,10 @@ class Lease(Message):
 
 @dataclass(frozen=True, slots=True)
 class Control(Message):
-    """The watchdog's standing order to all, repeated every second."""
+    """The watchdog's standing order to all, repeated every second.
+
+    While `kill_id` is there the box is latched: nothing opens until a person resumes that kill.
+    """
 
     control_epoch: Sequence
     mode: Mode
@@ -40,6 +43,44 @@ class Control(Message):
     reason: Text
     flat: Flag
     reconciled: Flag
+    kill_id: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class KillRequest(Message):
+    """Stop everything now: cancel, close all, stay stopped. Answered once it is on disk."""
+
+    source: Name
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class KillSeen(Message):
+    """Internal: the same wish, seen by the watchdog itself: a file named KILL, or a signal."""
+
+    source: Name
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest(Message):
+    """A person at the box ends one kill, by its id, with a name and a reason."""
+
+    kill_id: Text
+    operator: Text
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class LatchSeen(Message):
+    """Internal: what the latch files say at the start. `kill_id` None: not latched.
+
+    `damaged` True: a copy is missing or broken; that reads as latched.
+    """
+
+    kill_id: Text | None
+    reason: Text
+    damaged: Flag
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ TABLE: tuple[Row, ...] = (
     Row(signals.Nack, "reply", (ANY,), (ANY,)),
     # broker sessions
     Row(broker.NewOrder, "send", _SESSIONS, _VENUE),
+    Row(broker.CancelOthers, "send", _DOG, _VENUE),
     Row(broker.BrokerQuery, "send", _SESSIONS, _VENUE),
     Row(broker.BrokerOrderEvent, "push", _VENUE, _SESSIONS),
     Row(broker.BrokerExecution, "push", _VENUE, _SESSIONS),
@@ -116,6 +117,8 @@ TABLE: tuple[Row, ...] = (
         "control",
         rate_per_s=1,
     ),
+    Row(control.KillRequest, "command", ("cli",), _DOG, replies=_ACK),
+    Row(control.ResumeRequest, "command", ("cli",), _DOG, replies=_ACK),
     # replicas, liveness, operators
     Row(
         control.SnapshotRequest,
@@ -138,6 +141,8 @@ TABLE: tuple[Row, ...] = (
     Row(control.StatusReport, "reply", _MONITOR, ("cli",), journaled=False),
     # made by a process's own host
     Row(control.Started, "internal", (ANY,), (ANY,)),
+    Row(control.KillSeen, "internal", (ANY,), (ANY,)),
+    Row(control.LatchSeen, "internal", (ANY,), (ANY,)),
     Row(control.TimerFired, "internal", (ANY,), (ANY,)),
     Row(control.PeerStatus, "internal", (ANY,), (ANY,)),
     Row(control.Blind, "internal", (ANY,), (ANY,)),

@@ -1,7 +1,9 @@
-"""Asks the monitor what it sees: one question, repeated with the same id until it is answered.
+"""Sends a command to one service of a run, the same bytes again until it is answered.
 
-Silence is an answer too: `status` returns None, and the caller decides what that means. The socket
-is IMMEDIATE, so no question waits in a queue for a monitor that is not there.
+Silence is an answer too: `ask` returns None, and the caller decides what that means. The socket is
+IMMEDIATE, so nothing waits in a queue for a service that is not there. The epoch is the moment at
+which the client was made: process ids are used again, and a request id that came a second time
+would be answered out of the receiver's cache without being done.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from __future__ import annotations
 import os
 from time import CLOCK_BOOTTIME, clock_gettime_ns, monotonic
 from types import TracebackType
+from typing import Self, TypeVar
 
 import zmq
 
-from proto_schemas.base import Envelope
+from proto_schemas.base import Envelope, Message
 from proto_schemas.control import StatusReport, StatusRequest
 from proto_schemas.registry import BY_MODEL
 from shared.bus.codec import decode, encode
@@ -21,13 +24,18 @@ from shared.runtime.run_folder import RunFolder
 RETRY_S = 0.3
 AWAY_S = 0.05
 RECONNECT_MS = 20
+TEXT_CHARACTERS_MAX = 500
+
+Answer = TypeVar("Answer", bound=Message)
 
 
-class MonitorClient:
-    """A DEALER to the monitor of one run. Use it as a context manager."""
+class ServiceClient:
+    """A DEALER to one service of one run. Use it as a context manager."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, service: str) -> None:
         self._name = f"cli-{os.getpid()}"
+        self._service = service
+        self._epoch = clock_gettime_ns(CLOCK_BOOTTIME)
         self._asked = 0
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.DEALER)
@@ -35,9 +43,9 @@ class MonitorClient:
         self._socket.setsockopt(zmq.IMMEDIATE, 1)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self._socket.connect(run.endpoint("monitor", "cmd"))
+        self._socket.connect(run.endpoint(service, "cmd"))
 
-    def __enter__(self) -> MonitorClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -48,18 +56,21 @@ class MonitorClient:
     ) -> None:
         self._context.destroy(linger=0)
 
-    def status(self, timeout_s: float) -> StatusReport | None:
-        """The monitor's report, or None if it did not answer in time."""
+    def ask(
+        self, body: Message, answers: tuple[type[Answer], ...], timeout_s: float
+    ) -> Answer | None:
+        """The service's answer, of one of these types, or None if there was none in time."""
         self._asked += 1
+        row = BY_MODEL[type(body)]
         envelope = Envelope(
-            BY_MODEL[StatusRequest].kind, BY_MODEL[StatusRequest].version, self._name, 1,
-            "to.monitor", self._asked, clock_gettime_ns(CLOCK_BOOTTIME), 0, None, None,
+            row.kind, row.version, self._name, self._epoch, f"to.{self._service}", self._asked,
+            clock_gettime_ns(CLOCK_BOOTTIME), 0, None, None,
         )  # fmt: skip
-        frame = encode(envelope, StatusRequest())
+        frame = encode(envelope, body)
         deadline = monotonic() + timeout_s
         while (left_s := deadline - monotonic()) > 0:
             wait_s = RETRY_S if self._sent(frame) else AWAY_S
-            answer = self._answer(envelope.id, min(left_s, wait_s))
+            answer = self._answer(envelope.id, answers, min(left_s, wait_s))
             if answer is not None:
                 return answer
         return None
@@ -71,13 +82,31 @@ class MonitorClient:
             return False
         return True
 
-    def _answer(self, request_id: str, wait_s: float) -> StatusReport | None:
+    def _answer(
+        self, request_id: str, answers: tuple[type[Answer], ...], wait_s: float
+    ) -> Answer | None:
         """Answers to earlier questions are old news: passed over."""
         deadline = monotonic() + wait_s
         while (left_s := deadline - monotonic()) > 0:
             if not self._socket.poll(max(1, int(left_s * 1_000))):
                 return None
             event = decode(self._socket.recv_multipart()[-1])
-            if event.envelope.cause == request_id and isinstance(event.body, StatusReport):
+            if event.envelope.cause == request_id and isinstance(event.body, answers):
                 return event.body
         return None
+
+
+class MonitorClient(ServiceClient):
+    """Asks the monitor what it sees."""
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__(run, "monitor")
+
+    def status(self, timeout_s: float) -> StatusReport | None:
+        """The monitor's report, or None if it did not answer in time."""
+        return self.ask(StatusRequest(), (StatusReport,), timeout_s)
+
+
+def sendable(text: str) -> str:
+    """What a person wrote, as a message can carry it: too long or odd is no reason to refuse."""
+    return text.encode(errors="replace").decode()[:TEXT_CHARACTERS_MAX]

@@ -130,6 +130,66 @@ def status(run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = Fals
 
 
 @app.command()
+def kill(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes into the record.")],
+    run: RunName = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait up to 30 s until it is proven flat.")
+    ] = True,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything now: cancel all orders, close every position, stay stopped.
+
+    The watchdog latches the kill on disk, then shuts, cancels and closes. A restart does not clear
+    it; only `bulkhead resume` does. If the watchdog does not answer within 3 s, a file named KILL
+    is made in the run's folder, and the watchdog reads it as soon as it lives.
+
+    Exit codes: 0 flat; 75 not flat in time, it stays latched and goes on closing; 1 no run is up.
+
+    Ways in without this command: `touch KILL` in the run's folder; SIGUSR1 to the watchdog.
+    """
+
+    def work() -> int:
+        from services.cli.kill import KillOptions, run_kill
+        from services.cli.runs import runs_root
+
+        return run_kill(KillOptions(reason, run, runs_root(runs_dir), wait, as_json))
+
+    finish(work, as_json)
+
+
+@app.command()
+def resume(
+    operator: Annotated[str, typer.Option("--operator", help="Who you are.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it may go on.")],
+    kill_id: Annotated[
+        str | None, typer.Option("--kill-id", help="Which kill; `bulkhead status` shows it.")
+    ] = None,
+    run: RunName = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """End one kill and trade again. Needs its id, your name and a reason.
+
+    The watchdog refuses (exit code 64) if another kill holds, or while the account is not proven
+    flat and reconciled.
+
+    If a file KILL is still in the run's folder, it is removed first, but only when the kill that
+    holds is the one named here: left there, the watchdog's next life would read it again and stop.
+    """
+
+    def work() -> int:
+        from services.cli.resume import ResumeOptions, run_resume
+        from services.cli.runs import runs_root
+
+        root = runs_root(runs_dir)
+        return run_resume(ResumeOptions(kill_id, operator, reason, run, root, as_json))
+
+    finish(work, as_json)
+
+
+@app.command()
 def sim(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many.")] = 200,
     first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first.")] = 1,
@@ -204,7 +264,7 @@ def show(
 
 def finish(work: Callable[[], int], as_json: bool) -> NoReturn:
     """Do a command's work and end with its exit code, whatever happens in it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     raise typer.Exit(_guarded(work, as_json))
 
@@ -217,7 +277,7 @@ def _guarded(work: Callable[[], int], as_json: bool) -> int:
     except Fault as error:
         fault, report = error, fault_json(error)
     except KeyboardInterrupt:
-        note("interrupted; everything is stopped")
+        note("interrupted; what this command had started is stopped")
         if as_json:
             print_json({"ok": False, "error": "interrupted"})
         return exit_codes.INTERRUPTED
@@ -233,7 +293,10 @@ def _guarded(work: Callable[[], int], as_json: bool) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM and a closed terminal end a command the way Ctrl-C does."""
+    """SIGTERM and a closed terminal end a command the way Ctrl-C does.
+
+    Set for SIGINT too: a command started in the background inherits it as ignored.
+    """
     raise KeyboardInterrupt
 
 

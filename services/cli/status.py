@@ -8,7 +8,8 @@ from typing import Any
 from proto_schemas.control import StatusReport
 from services.cli.client import MonitorClient
 from services.cli.exit_codes import NOT_OK, OK
-from services.cli.follow import Look
+from services.cli.follow import Look, field
+from services.cli.kill import resume_command
 from services.cli.outcome import services_json
 from services.cli.output import print_json, say
 from services.cli.runs import find_run, is_ours
@@ -37,6 +38,7 @@ def status_json(run: RunFolder, report: StatusReport | None) -> dict[str, Any]:
         "ok": report is not None,
         "stage": run.settings.stage,
         "state": fields.get("state", fields.get("phase")),
+        "kill_id": fields.get("kill_id"),
         "position_lots": fields.get("position_lots"),
         "broker_position_lots": fields.get("broker_position_lots"),
         "services": services_json(report),
@@ -65,5 +67,8 @@ def _say_status(run: RunFolder, report: StatusReport) -> None:
         f"{run.settings.instrument}  {run.settings.strategy}  [yellow]{BANNER}[/]"
     )
     console.print(services_table(Look(0.0, {}, report)))
+    kill_id = field(report, "kill_id")
+    if kill_id is not None:
+        say(f"KILLED: {kill_id}; clear it with: {resume_command(str(kill_id))}")
     for key, value in report.fields.items():
         console.print(f"{key:24} {escape(str(value))}", highlight=False)

@@ -13,20 +13,14 @@ from collections import Counter
 
 from proto_schemas.broker import BrokerExecution, NewOrder
 from proto_schemas.ledger import Execution, OrderEvent, OrderUpdate, PositionUpdate
+from services.lab.kill_checkers import KillCheckers
 from services.lab.node import Node
+from services.lab.violation import Violation
 from shared.bus.codec import decode
 from shared.kernel.outputs import Event
 from shared.runtime.effects import Effect, Transmit
 
 NEVER_ARRIVED = ("NOT_SENT", "NEVER_ARRIVED")
-
-
-class Violation(Exception):
-    """An invariant does not hold."""
-
-    def __init__(self, invariant: str, detail: str) -> None:
-        self.invariant, self.detail = invariant, detail
-        super().__init__(f"{invariant}: {detail}")
 
 
 class Checkers:
@@ -37,10 +31,12 @@ class Checkers:
         self.venue_fills: dict[str, tuple[str, int]] = {}
         self.ledger_fills: dict[str, int] = {}
         self.given_up: dict[str, str] = {}
+        self.kill = KillCheckers()
         self.checked = 0
 
     def watch(self, what: str, event: Event, effects: list[Effect], node: Node) -> None:
         """Called by the world for every step and every frame that leaves."""
+        self.kill.watch(what, event, effects, node)
         if what == "send":
             self._on_send(effects, node)
         elif node.name == "venue":

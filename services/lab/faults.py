@@ -39,6 +39,7 @@ class Faults:
     kill_after_order_rate: int
     pause_rate: int
     pause_max_ns: int
+    kill_switch_ns: int | None
 
     @classmethod
     def draw(cls, rng: Random, victims: tuple[str, ...]) -> Faults:
@@ -59,8 +60,9 @@ class Faults:
             kill_after_order_rate=rng.choice((0, 300, 1_500)),
             pause_rate=rng.choice((0, 0, 3_000, 7_000)),
             pause_max_ns=rng.choice((100 * MS, SECOND, 3 * SECOND)),
+            kill_switch_ns=rng.randrange(SECOND, 6 * SECOND) if rng.random() < 0.5 else None,
         )
 
     def calm(self) -> Faults:
         """The same world after the storm: nothing fails any more."""
-        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, 0, MS)
+        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, 0, MS, None)

@@ -31,9 +31,11 @@ class Node:
     engine: Engine = field(init=False)
     records: list[tuple[Event, Now, bytes]] = field(default_factory=list)
     synced: int = 0
+    stored: dict[str, bytes] = field(default_factory=dict)
     stream_ns: int = 0
     up: bool = False
     paused_until_ns: int = 0
+    now_ns: int = 0
     life: int = 0
 
     def boot(self, boot_ns: int) -> tuple[Event, Now]:
@@ -53,6 +55,7 @@ class Node:
 
     def step(self, event: Event, now: Now, forget: bool = False) -> Step:
         """Step one input and journal it; `forget`: the kill comes before the write."""
+        self.now_ns = now.boot_ns
         step = self.engine.step(event, now)
         if step.journal and not forget:
             self.records.append((event, now, step.digest))

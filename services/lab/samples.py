@@ -14,17 +14,22 @@ from proto_schemas.broker import (
     BrokerPosition,
     BrokerQuery,
     BrokerSnapshot,
+    CancelOthers,
     NewOrder,
 )
 from proto_schemas.control import (
     Blind,
     Control,
     Heartbeat,
+    KillRequest,
+    KillSeen,
+    LatchSeen,
     Lease,
     LeaseRequest,
     PeerStatus,
     Replace,
     RequestExpired,
+    ResumeRequest,
     ServiceStatus,
     Sighted,
     Snapshot,
@@ -135,6 +140,7 @@ _ORDER_PATH: tuple[Message, ...] = (
 )
 _BROKER: tuple[Message, ...] = (
     NewOrder(SESSION, ORDER, ES, Side.BUY, 2, OrderType.MARKET, False),
+    CancelOthers(SESSION),
     BrokerQuery(SESSION, 6, 3),
     BrokerOrderEvent(SESSION, 7, ORDER, "V-1042", OrderState.ACKNOWLEDGED, "OK", TRADED_NS),
     BrokerExecution(
@@ -197,7 +203,13 @@ _LEDGER: tuple[Message, ...] = (
 _CONTROL: tuple[Message, ...] = (
     LeaseRequest(9),
     Lease(9, 4, Mode.NORMAL, 1_000_000_000),
-    Control(4, Mode.REDUCE_ONLY, SessionPhase.ENTRIES_STOPPED, "session ends", False, True),
+    Control(
+        4, Mode.REDUCE_ONLY, SessionPhase.ENTRIES_STOPPED, "session ends", False, True, "kill-2-1"
+    ),
+    KillRequest("cli", "something is wrong"),
+    KillSeen("file", "KILL"),
+    ResumeRequest("kill-2-1", "ada", "found the reason"),
+    LatchSeen("kill-2-1", "something is wrong", False),
     SnapshotRequest("ledger", 2, 41),
     Snapshot("ledger", 2, 42, True, (encode(sample_envelope(_UPDATE), _UPDATE),)),
     Heartbeat("order_state", 4711, ServiceState.READY, 90_210, "0a1b2c3d4e5f", 9_105),

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from proto_schemas.control import ResumeRequest
 from proto_schemas.enums import SessionPhase
-from services.lab.checkers import Checkers, Violation
+from services.lab.checkers import Checkers
 from services.lab.faults import Faults
 from services.lab.fleet import make_feed, make_fleet
+from services.lab.violation import Violation
 from services.lab.world import START_NS, World
 from services.watchdog.core import WatchdogCore
 from shared.kernel.clock import SECOND
@@ -24,6 +26,7 @@ from shared.kernel.errors import Fault
 
 STORM_NS = 6 * SECOND
 SETTLE_NS = 60 * SECOND
+FLAT_WITHIN_NS = 20 * SECOND
 ROWS = 1_500
 VICTIMS = (
     "venue",
@@ -134,6 +137,7 @@ def run_seed(
     finally:
         report.counts.update(world.counts)
         report.counts["orders_at_venue"] += len(checkers.at_venue)
+        report.counts["kill_switches"] += checkers.kill.latched_ns is not None
         report.counts["fills"] += len(checkers.venue_fills)
         report.counts["checks"] += checkers.checked
         report.virtual_s += (world.boot_ns - START_NS) // SECOND
@@ -144,6 +148,7 @@ def _storm_then_calm(world: World, checkers: Checkers) -> None:
     world.start()
     world.run_until(START_NS + STORM_NS)
     world.faults = world.faults.calm()
+    _resume_if_killed(world, checkers)
     if not world.run_until(START_NS + STORM_NS + SETTLE_NS, lambda: _closed(world)):
         raise Violation(
             "L-1", f"not settled {SETTLE_NS // SECOND} s after the storm: {_where(world)}"
@@ -152,12 +157,34 @@ def _storm_then_calm(world: World, checkers: Checkers) -> None:
     checkers.judge_quiet(world.nodes["order_state"])
 
 
+def _resume_if_killed(world: World, checkers: Checkers) -> None:
+    """The kill must end flat and proven, whatever the storm did to it; then a person resumes."""
+    if checkers.kill.latched_ns is None:
+        return
+    if not world.run_until(world.boot_ns + FLAT_WITHIN_NS, lambda: _proven_flat(world)):
+        raise Violation("L-3", f"killed and not flat {FLAT_WITHIN_NS // SECOND} s after the storm")
+    watchdog = _watchdog(world)
+    latch = watchdog.state().latch if watchdog else None
+    if watchdog is None or latch is None or watchdog.state().phase is SessionPhase.CLOSED:
+        return
+    checkers.kill.resumed, checkers.kill.closing = True, False
+    world.wish(ResumeRequest(latch.kill_id, "the lab", "the storm is over"))
+
+
+def _proven_flat(world: World) -> bool:
+    core = _watchdog(world)
+    return core is not None and core.state().flat and core.state().reconciled
+
+
+def _watchdog(world: World) -> WatchdogCore | None:
+    node = world.nodes["watchdog"]
+    core = node.engine.core if node.up else None
+    return core if isinstance(core, WatchdogCore) else None
+
+
 def _closed(world: World) -> bool:
-    watchdog = world.nodes["watchdog"]
-    if not watchdog.up:
-        return False
-    core = watchdog.engine.core
-    return isinstance(core, WatchdogCore) and core.state().phase is SessionPhase.CLOSED
+    core = _watchdog(world)
+    return core is not None and core.state().phase is SessionPhase.CLOSED
 
 
 def _where(world: World) -> str:

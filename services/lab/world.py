@@ -15,21 +15,23 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from proto_schemas.base import Message
-from proto_schemas.control import Heartbeat
-from proto_schemas.registry import peers_of, streams_consumed
+from proto_schemas.base import Envelope, Message
+from proto_schemas.control import Heartbeat, KillRequest
+from proto_schemas.registry import BY_MODEL, peers_of, streams_consumed
 from services.lab.faults import BROKER_DELAY_MAX_NS, NEVER_DOUBLED, TO_BROKER, Faults
 from services.lab.node import Node
-from shared.bus.codec import decode
+from shared.bus.codec import decode, encode
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
-from shared.kernel.outputs import Event
+from shared.kernel.outputs import Event, Store
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 
 BEAT_NS = 250 * MS
 LINK_MIN_NS = 50_000
 LINK_MAX_NS = 400_000
 START_NS = 1_000_000_000
+ASK_AGAIN_NS = 200 * MS
+PERSON = "cli-1"
 
 Watch = Callable[[str, Event, list[Effect], Node], None]
 
@@ -62,6 +64,8 @@ class World:
         self._link_free: dict[tuple[str, str, str], int] = {}
         self._doomed: dict[str, int] = {}
         self._wake_at: dict[str, int] = {}
+        self._wishes = 0
+        self.answers: dict[str, Message] = {}
 
     # --- running --------------------------------------------------------------------------------
 
@@ -71,6 +75,8 @@ class World:
             self._at(0, "boot", name)
             self._at(self.random.randrange(BEAT_NS), "beat", name)
         self._at(self.faults.kill_every_ns, "nemesis")
+        if self.faults.kill_switch_ns is not None:
+            self._at(self.faults.kill_switch_ns, "kill_switch")
 
     def run_until(self, boot_ns: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Let things happen until that time, or until `done` says so (looked at every beat)."""
@@ -172,6 +178,27 @@ class World:
         else:
             self._kill(self.nodes[victim])
 
+    def _on_kill_switch(self) -> None:
+        self._tell("somebody pulls the kill switch")
+        self.wish(KillRequest("cli", "the lab"))
+
+    def wish(self, body: Message) -> None:
+        """A person's command to the watchdog, repeated with the same id until it is answered."""
+        self._wishes += 1
+        row = BY_MODEL[type(body)]
+        envelope = Envelope(
+            row.kind, 1, PERSON, 1, "to.watchdog", self._wishes, self.boot_ns, 0, None, None
+        )
+        self._at(0, "wish", envelope.id, encode(envelope, body))
+
+    def _on_wish(self, request_id: str, frame: bytes) -> None:
+        if request_id in self.answers:
+            return
+        watchdog = self.nodes["watchdog"]
+        if watchdog.up:
+            self._at(LINK_MIN_NS, "frame", "watchdog", watchdog.life, frame)
+        self._at(ASK_AGAIN_NS, "wish", request_id, frame)
+
     def _pause(self, node: Node) -> None:
         if node.up:
             pause_ns = self.random.randrange(MS, self.faults.pause_max_ns)
@@ -234,6 +261,8 @@ class World:
                 self.watch("send", _NO_EVENT, [effect], node)
                 if not self._transmit(node, effect):
                     self._not_sent(node, effect, now)
+            case Store(name, data):
+                node.stored[name] = data
             case LogLine(log, correlation):
                 if self.story is not None:
                     said = " ".join(f"{name}={value}" for name, value in log.fields.items())
@@ -268,6 +297,10 @@ class World:
 
     def _transmit(self, node: Node, out: Transmit) -> bool:
         """Put a frame on its way; False if the peer is away and the socket would say so."""
+        if out.peer == PERSON:
+            answer = decode(out.frame)
+            self.answers[answer.envelope.cause or ""] = answer.body
+            return True
         if out.route != "pub":
             if not self.nodes[out.peer].up:
                 return False

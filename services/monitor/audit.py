@@ -35,7 +35,7 @@ KEPT = frozenset(
 
 
 def _control(body: Control) -> object:
-    return body.mode, body.phase, body.reason, body.flat, body.reconciled
+    return body.mode, body.phase, body.reason, body.flat, body.reconciled, body.kill_id
 
 
 def _feed(body: FeedStatus) -> object:

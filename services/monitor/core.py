@@ -206,6 +206,7 @@ class MonitorCore:
             "reason": control.reason if control else None,
             "flat": control.flat if control else None,
             "reconciled": control.reconciled if control else None,
+            "kill_id": control.kill_id if control else None,
             "feed_state": feed.state if feed else None,
             "feed_seq": feed.feed_seq if feed else None,
             "events_out": feed.events_out if feed else None,

@@ -19,6 +19,7 @@ from proto_schemas.broker import (
     BrokerPosition,
     BrokerQuery,
     BrokerSnapshot,
+    CancelOthers,
     NewOrder,
 )
 from proto_schemas.enums import ServiceState
@@ -65,6 +66,8 @@ class VenueCore:
                 return []
             case FeedOpen() as opened:
                 return self._on_open(opened)
+            case CancelOthers(session):
+                return self._on_cancel(session, event, now)
             case BrokerQuery() as query:
                 return self._on_query(query, event)
             case FeedEnd() as end:
@@ -125,6 +128,11 @@ class VenueCore:
             return [_foreign(new.session, event)]
         reports = self.exchange.submit(new, now.stream_ns, event.envelope.correlation_id)
         return self._report(reports)
+
+    def _on_cancel(self, session: str, event: Event, now: Now) -> list[Output]:
+        if session != event.envelope.producer:
+            return [_foreign(session, event)]
+        return self._report(self.exchange.cancel_others(session, now.stream_ns))
 
     def _report(self, reports: list[Report]) -> list[Output]:
         return [

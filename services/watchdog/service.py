@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from services.watchdog.config import load
 from services.watchdog.core import NAME, WatchdogCore
+from services.watchdog.ways_in import WaysIn
 from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
 
 def build(run: RunFolder) -> Service:
     """Return the service of this run."""
-    return Service(NAME, WatchdogCore(load(run)))
+    core = WatchdogCore(load(run))
+    return Service(NAME, core, WaysIn(run, lambda: core.state().epoch > 1))

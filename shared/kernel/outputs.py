@@ -87,6 +87,14 @@ class Barrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """Write a small record beside the journal, in two synced copies, before any later output."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """A `TimerFired(name)` input at or after `at_ns`; replaces one of the same name."""
 
@@ -122,7 +130,9 @@ class Exit:
     reason: str
 
 
-Output = Publish | Request | Reply | Send | Push | Barrier | SetTimer | CancelTimer | Log | Exit
+Output = (
+    Publish | Request | Reply | Send | Push | Barrier | Store | SetTimer | CancelTimer | Log | Exit
+)
 
 
 class Core(Protocol):

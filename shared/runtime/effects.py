@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.kernel.outputs import Log
+from shared.kernel.outputs import Log, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Stop:
     reason: str
 
 
-Effect = Transmit | Sync | LogLine | Stop
+Effect = Transmit | Sync | Store | LogLine | Stop
 
 
 @dataclass(slots=True)

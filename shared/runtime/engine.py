@@ -53,6 +53,7 @@ from shared.kernel.outputs import (
     Request,
     Send,
     SetTimer,
+    Store,
 )
 from shared.runtime import admission
 from shared.runtime.effects import Effect, LogLine, Step, Stop, Sync, Transmit
@@ -278,6 +279,8 @@ class Engine:
                 self._one_shot(output, cause, now)
             case Barrier():
                 self._effects.append(Sync())
+            case Store():
+                self._effects.append(output)
             case SetTimer():
                 self.timers.set(output)
             case CancelTimer(name):

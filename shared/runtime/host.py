@@ -32,7 +32,7 @@ from shared.bus.codec import BadFrame, decode, encode
 from shared.journal import JournalWriter
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
-from shared.kernel.outputs import Core, Event, Log
+from shared.kernel.outputs import Core, Event, Log, Store
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 from shared.runtime.engine import Engine
@@ -40,6 +40,7 @@ from shared.runtime.log import open_log
 from shared.runtime.metrics import Counts, HostCollector, serve
 from shared.runtime.record import pack_record, unpack_record
 from shared.runtime.run_folder import RunFolder, code_hash
+from shared.runtime.twins import write_twins
 from shared.runtime.wires import Wires, concrete
 
 HEARTBEAT_EVERY_NS = 250 * MS
@@ -268,6 +269,8 @@ class Host:
                     if not synced:
                         self._sync()
                     synced = True
+                case Store(name, data):
+                    write_twins(self.run_folder.twins(name), data)
                 case LogLine(log, correlation_id):
                     self._log_line(log, correlation_id)
                 case Stop(reason):

@@ -72,6 +72,15 @@ class RunFolder:
         """ZeroMQ address of a service's `pub` or `cmd` socket."""
         return f"ipc://{self.settings.sock_dir}/{service}.{channel}"
 
+    def twins(self, name: str) -> tuple[Path, Path]:
+        """Two places, in two folders, of a small record that must not be lost."""
+        return self.root / "latch" / name, self.root / "journals" / name
+
+    @property
+    def kill_file(self) -> Path:
+        """Whoever makes this file stops everything: no tool is needed."""
+        return self.root / "KILL"
+
     def lock(self, service: str) -> Path:
         """Held by the one process that may bind this service's endpoints."""
         return Path(self.settings.sock_dir) / f"{service}.lock"

@@ -200,6 +200,19 @@ class Exchange:
         self._finish(order)
         return _change(order, code, exchange_ns)
 
+    def cancel_others(self, session: str, exchange_ns: int) -> list[Report]:
+        """Cancel every live order that is not of this session."""
+        reports: list[Report] = []
+        for market in self.state.markets.values():
+            orders = [self.state.orders[client_order_id] for client_order_id in market.waiting]
+            market.waiting = [o.client_order_id for o in orders if o.session == session]
+            reports += [
+                self._cancel(order, records.CANCELLED_BY_ACCOUNT, exchange_ns)
+                for order in orders
+                if order.session != session
+            ]
+        return reports
+
     def _cancel_all(self, market: Market, exchange_ns: int) -> list[Report]:
         """The data ended without one price: nothing can ever trade."""
         orders = [self.state.orders[client_order_id] for client_order_id in market.waiting]

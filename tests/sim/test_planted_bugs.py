@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
+from proto_schemas.broker import BrokerSnapshot
+from proto_schemas.enums import Mode
 from services.lab.sim import SimReport, run_seed
 from services.order_state.ledger import Books
+from services.watchdog.core import WatchdogCore
+from services.watchdog.flatten import Close, Flattening, _view, plan
 from shared.brokers.session import BrokerSession
 from shared.bus.commands import ReplyCache
 from shared.kernel.clock import MS, Now
@@ -82,12 +86,41 @@ def silence_is_taken_for_no(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BrokerSession, "_judge", mutant)
 
 
+def the_planner_closes_the_whole_position_at_every_look(patch: pytest.MonkeyPatch) -> None:
+    """The naive planner: no settling, nothing subtracted, its own orders on the way forgotten."""
+
+    def mutant(
+        self: Flattening, snapshot: BrokerSnapshot, asked_ns: int, settle_ns: int, now: Now
+    ) -> list[Close]:
+        self.view = _view(snapshot)
+        return plan(replace(snapshot, orders=()))
+
+    patch.setattr(Flattening, "look", mutant)
+
+
+def leases_are_granted_though_killed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WatchdogCore, "mode", lambda _self: Mode.NORMAL)
+
+
+def a_restart_forgets_the_latch(patch: pytest.MonkeyPatch) -> None:
+    started = WatchdogCore._on_started
+
+    def mutant(self: WatchdogCore, install_id: str, epoch: int, now: Now) -> list[Output]:
+        self._state.latch = None
+        return started(self, install_id, epoch, now)
+
+    patch.setattr(WatchdogCore, "_on_started", mutant)
+
+
 MUTANTS: dict[str, tuple[Mutant, set[str]]] = {
     "no barrier": (no_sync_before_the_order_leaves, {"I-01"}),
     "blind retry": (an_order_without_an_answer_is_sent_again, {"I-02", "I-06"}),
     "hole ignored": (a_hole_in_the_brokers_events_is_ignored, {"I-12", "I-13", "L-1", "I-07"}),
     "reports given up": (reports_to_the_ledger_are_given_up, {"I-12", "I-13", "L-1", "I-07"}),
     "no dedupe": (the_ledger_books_an_execution_as_often_as_it_hears_of_it, {"I-09", "I-07"}),
+    "naive planner": (the_planner_closes_the_whole_position_at_every_look, {"I-27", "I-28"}),
+    "killed, still leased": (leases_are_granted_though_killed, {"I-23"}),
+    "latch forgotten": (a_restart_forgets_the_latch, {"I-26"}),
     "silence means no": (silence_is_taken_for_no, {"I-06"}),
 }
 

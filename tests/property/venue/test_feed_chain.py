@@ -113,7 +113,7 @@ class Chain:
         if mode is Mode.HALT and self.mode is not Mode.HALT:
             self.held_credit = self.data.core.state().credit_feed_seq
         self.mode = mode
-        told = Control(1, mode, SessionPhase.OPEN, "", False, True)
+        told = Control(1, mode, SessionPhase.OPEN, "", False, True, None)
         self.carry(self.data.step(told, "watchdog"))
 
     def do(self, word: str) -> None:

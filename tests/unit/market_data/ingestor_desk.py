@@ -69,7 +69,7 @@ class Desk:
 
     def control(self, mode: Mode = Mode.NORMAL) -> list[Output]:
         """The watchdog's word."""
-        return self.take(Control(1, mode, SessionPhase.OPEN, "test", False, True))
+        return self.take(Control(1, mode, SessionPhase.OPEN, "test", False, True, None))
 
 
 def desk(credit_events: int = 8) -> Desk:

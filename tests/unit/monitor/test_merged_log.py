@@ -129,7 +129,9 @@ def test_a_damaged_journal_is_named_and_the_others_go_on(tmp_path: Path) -> None
 def test_what_is_repeated_has_a_line_only_when_it_changes(tmp_path: Path) -> None:
     story = Story(tmp_path)
     for mode in (Mode.NORMAL, Mode.NORMAL, Mode.HALT, Mode.HALT):
-        story.tell("risk_engine", Control(1, mode, SessionPhase.OPEN, "", True, True), "watchdog")
+        story.tell(
+            "risk_engine", Control(1, mode, SessionPhase.OPEN, "", True, True, None), "watchdog"
+        )
     for open_mills in (0, 5, 9):
         body = PositionUpdate("ema_cross", ES, 1, 1, 0, open_mills, 0, 100)
         story.tell("risk_engine", body, "order_state")

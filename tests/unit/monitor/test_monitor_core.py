@@ -31,7 +31,7 @@ from tests.support import event, now, started
 ES = "ESM18"
 KEYS = {
     *("stage", "run_id", "instrument", "strategy", "simulated_time", "mode", "phase", "reason"),
-    *("flat", "reconciled", "feed_state", "feed_seq", "events_out", "gaps", "rows_in"),
+    *("flat", "reconciled", "kill_id", "feed_state", "feed_seq", "events_out", "gaps", "rows_in"),
     *("rows_other", "rows_bad", "position_lots", "broker_position_lots", "orders"),
     *("filled_orders", "realised_mills", "open_mills", "fees_mills", "stream_ns"),
 }
@@ -73,8 +73,8 @@ def feed_status(state: FeedState = FeedState.LIVE) -> FeedStatus:
     return FeedStatus(ES, state, 7, 9, 1, 1, 8, 2)
 
 
-def control(mode: Mode = Mode.NORMAL) -> Control:
-    return Control(1, mode, SessionPhase.OPEN, "all well", True, True)
+def control(mode: Mode = Mode.NORMAL, kill_id: str | None = None) -> Control:
+    return Control(1, mode, SessionPhase.OPEN, "all well", True, True, kill_id)
 
 
 def report(broker_lots: int, *breaks: Break) -> ReconcileReport:
@@ -101,6 +101,14 @@ def test_the_answer_is_the_last_of_everything() -> None:
     assert (found["realised_mills"], found["open_mills"], found["fees_mills"]) == (10, 20, 60)
     assert (found["orders"], found["filled_orders"]) == (2, 1)
     assert found["stream_ns"] == now().stream_ns
+
+
+def test_the_kill_that_holds_is_shown_and_goes_when_it_is_resumed() -> None:
+    core = ready()
+    feed(core, control(Mode.HALT, "kill-1-1"))
+    assert fields(core)["kill_id"] == "kill-1-1"
+    feed(core, control())
+    assert fields(core)["kill_id"] is None
 
 
 def test_services_are_told_from_their_heartbeats() -> None:

@@ -43,7 +43,7 @@ def approval(number: int = 1, **changes: Any) -> Approval:
 
 
 def control(mode: Mode) -> Control:
-    return Control(1, mode, SessionPhase.OPEN, "", False, True)
+    return Control(1, mode, SessionPhase.OPEN, "", False, True, None)
 
 
 def account(seq: int = 0, *orders: Any, complete: bool = True, query_id: int = 0) -> BrokerSnapshot:

@@ -227,7 +227,7 @@ def a_day() -> list[tuple[Event, Now]]:
     fill = BrokerExecution(
         NAME, 2, order_id(), "B1", "X2", "ESM18", Side.BUY, 2, 10_000, 4_500, 1, 7
     )
-    halt = Control(1, Mode.HALT, SessionPhase.REVOKING, "", False, False)
+    halt = Control(1, Mode.HALT, SessionPhase.REVOKING, "", False, False, None)
     story: list[tuple[int, Event]] = [
         (0, started(NAME)),
         (1, event(account(query_id=1))),

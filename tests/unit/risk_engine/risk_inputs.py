@@ -42,7 +42,7 @@ def intent(number: int = 1, **changes: Any) -> Intent:
 
 
 def control(mode: Mode = Mode.NORMAL) -> Control:
-    return Control(1, mode, SessionPhase.OPEN, "", False, True)
+    return Control(1, mode, SessionPhase.OPEN, "", False, True, None)
 
 
 def feed_status(state: FeedState = FeedState.LIVE, instrument: str = "ESM18") -> FeedStatus:

@@ -113,7 +113,7 @@ def buy(ctx: Context) -> None:
 
 
 def control(mode: Mode) -> Control:
-    return Control(1, mode, SessionPhase.OPEN, "", True, True)
+    return Control(1, mode, SessionPhase.OPEN, "", True, True, None)
 
 
 def order_update(order_id: str, state: OrderState, filled_lots: int = 0) -> OrderUpdate:

@@ -23,6 +23,7 @@ from shared.venue import (
     Exchange,
     Fill,
 )
+from shared.venue.records import CANCELLED_BY_ACCOUNT
 
 ES, NQ = parse_contract("ESM18"), parse_contract("NQM18")
 FEE_MILLS = ES.product.fee_mills
@@ -264,3 +265,45 @@ def test_a_live_orders_id_stays_known_however_many_come_after(
     (refusal,) = venue.submit(order(0), 0)
     assert isinstance(refusal, Change)
     assert refusal.code == DUPLICATE_CLIENT_ORDER_ID
+
+
+# --- cancel what others have ----------------------------------------------------------------------
+
+
+def changes(reports: list[Any]) -> list[tuple[int, str, OrderState, str]]:
+    """(order number, session that is told, state, code) of each change."""
+    return [
+        (int(r.client_order_id), r.session, r.state, r.code)
+        for r in reports
+        if isinstance(r, Change)
+    ]
+
+
+def test_cancelling_what_others_have_spares_ones_own_orders_in_every_market() -> None:
+    venue = exchange()
+    for number, session, instrument in (
+        (1, "order_router", "ESM18"), (2, "watchdog", "ESM18"), (3, "by_hand", "NQM18"),
+    ):  # fmt: skip
+        venue.submit(order(number, session=session, instrument=instrument), 1)
+    reports = venue.cancel_others("watchdog", 2)
+    assert changes(reports) == [
+        (1, "order_router", OrderState.CANCELLED, CANCELLED_BY_ACCOUNT),
+        (3, "by_hand", OrderState.CANCELLED, CANCELLED_BY_ACCOUNT),
+    ]
+    assert {report.exchange_ns for report in reports} == {2}
+    assert [each.client_order_id for each in venue.live_orders()] == [f"{2:036d}"]
+    assert fills(venue.trade("ESM18", 3, 100, 9)) == [(2, 1, 101)]
+    assert fills(venue.trade("NQM18", 3, 100, 9)) == []
+
+
+def test_a_cancel_leaves_what_was_filled_and_may_be_repeated() -> None:
+    venue = exchange()
+    venue.submit(order(1, Side.BUY, 5), 1)
+    venue.trade("ESM18", 2, 100, 2)
+    assert len(venue.cancel_others("watchdog", 3)) == 1
+    assert venue.state.positions["ESM18"] == 2
+    before = state_hash(venue.state)
+    assert venue.cancel_others("watchdog", 4) == []
+    assert state_hash(venue.state) == before
+    [ended] = venue.finished_orders("order_router", 9)
+    assert (ended.state, ended.filled_lots) == (OrderState.CANCELLED, 2)

@@ -12,6 +12,7 @@ from proto_schemas.broker import (
     BrokerOrderEvent,
     BrokerQuery,
     BrokerSnapshot,
+    CancelOthers,
     NewOrder,
 )
 from proto_schemas.enums import OrderState, OrderType, Side
@@ -95,6 +96,24 @@ def test_an_order_in_another_peers_session_is_not_taken() -> None:
     assert bodies(venue.handle(foreign, now()), Push) == []
     assert bodies(venue.handle(event(BrokerQuery(ROUTER, 0, 1), producer=DOG), now()), Push) == []
     assert venue.exchange.live_orders() == []
+
+
+def test_cancelling_what_others_have_is_told_to_the_session_that_lost_its_order() -> None:
+    venue = core()
+    run(venue, opened(0, 9), order(1), order(2, DOG))
+    outputs = run(venue, event(CancelOthers(DOG), producer=DOG))
+    [cancelled] = pushed_to(outputs, ROUTER)
+    assert (int(cancelled.client_order_id), cancelled.session_seq) == (1, 2)
+    assert (cancelled.state, cancelled.code) == (OrderState.CANCELLED, "CANCELLED_BY_ACCOUNT")
+    assert pushed_to(outputs, DOG) == []
+
+
+def test_a_cancel_in_another_peers_session_is_not_done() -> None:
+    venue = core()
+    run(venue, opened(0, 9), order(1), order(2, DOG))
+    outputs = run(venue, event(CancelOthers(DOG), producer=ROUTER))
+    assert bodies(outputs, Push) == []
+    assert len(venue.exchange.live_orders()) == 2
 
 
 def test_a_query_repeats_what_was_missed_and_ends_with_the_account() -> None:

@@ -1,0 +1,107 @@
+"""The judges of the kill switch. They look at what the venue really got, and when.
+
+I-23: no order of the router leaves later than a lease's life after the latch. I-26: once latched,
+latched, over any restart, until a person resumes. I-27: from then on and until the resume only the
+watchdog sends, and only what reduces the position: once it has begun to close, lots only shrink.
+I-28: the watchdog's closing orders, together with every other live order on that side, never
+reach through zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, NewOrder
+from proto_schemas.enums import OrderState
+from services.lab.node import Node
+from services.lab.violation import Violation
+from services.watchdog.config import WatchdogConfig
+from services.watchdog.core import WatchdogCore
+from shared.bus.codec import decode
+from shared.kernel.outputs import Event
+from shared.runtime.effects import Effect, Transmit
+
+ENDED = (OrderState.CANCELLED, OrderState.REJECTED)
+
+
+@dataclass(slots=True)
+class LiveOrder:
+    """An order at the venue, by the venue's own words."""
+
+    side: int
+    leaves_lots: int
+
+
+class KillCheckers:
+    """Keeps the account from what the venue says, and the time of the latch."""
+
+    def __init__(self) -> None:
+        self.latched_ns: int | None = None
+        self.resumed = False
+        self.position = 0
+        self.live: dict[str, LiveOrder] = {}
+        self.seen_executions: dict[str, None] = {}
+        self.closing = False
+
+    def watch(self, what: str, event: Event, effects: list[Effect], node: Node) -> None:
+        """Called by the world for every step and every frame that leaves."""
+        if what == "send":
+            self._on_send(effects, node)
+        elif node.name == "watchdog":
+            self._on_watchdog(node)
+        elif node.name == "venue":
+            self._on_venue(event, effects)
+
+    def _on_watchdog(self, node: Node) -> None:
+        core = node.engine.core
+        held = isinstance(core, WatchdogCore) and core.state().latch is not None
+        if held and self.latched_ns is None:
+            self.latched_ns = node.now_ns
+        if self.latched_ns is not None and not held and not self.resumed:
+            raise Violation("I-26", "the latch is gone and nobody resumed")
+
+    def _on_send(self, effects: list[Effect], node: Node) -> None:
+        if self.latched_ns is None or self.resumed or node.name != "order_router":
+            return
+        late_ns = node.now_ns - self.latched_ns - WatchdogConfig().lease_ttl_ns
+        for effect in effects:
+            if isinstance(effect, Transmit) and effect.kind == "new_order" and late_ns > 0:
+                raise Violation("I-23", f"{effect.subject} left {late_ns} ns after the last lease")
+
+    def _on_venue(self, event: Event, effects: list[Effect]) -> None:
+        order = event.body
+        if isinstance(order, NewOrder) and order.session == "watchdog":
+            self._judge_closing(order)
+        if isinstance(order, NewOrder):
+            self.live[order.client_order_id] = LiveOrder(order.side.sign, order.quantity_lots)
+        for effect in effects:
+            if isinstance(effect, Transmit) and effect.kind.startswith("broker_"):
+                self._hear(decode(effect.frame).body)
+
+    def _judge_closing(self, order: NewOrder) -> None:
+        self.closing = True
+        side = order.side.sign
+        if self.position * side >= 0:
+            raise Violation("I-27", f"the watchdog adds to {self.position} lots")
+        others = sum(each.leaves_lots for each in self.live.values() if each.side == side)
+        if order.quantity_lots + others > abs(self.position):
+            raise Violation(
+                "I-28", f"{order.quantity_lots} and {others} live against {self.position} lots"
+            )
+
+    def _hear(self, body: object) -> None:
+        if isinstance(body, BrokerExecution) and body.execution_id not in self.seen_executions:
+            self.seen_executions[body.execution_id] = None
+            before = self.position
+            self.position += body.side.sign * body.quantity_lots
+            if self.closing and abs(self.position) > abs(before):
+                raise Violation("I-27", f"{before} lots grew to {self.position} while closing")
+            self._settle(body.client_order_id, body.leaves_lots)
+        elif isinstance(body, BrokerOrderEvent) and body.state in ENDED:
+            self._settle(body.client_order_id, 0)
+
+    def _settle(self, client_order_id: str, leaves_lots: int) -> None:
+        if leaves_lots == 0:
+            self.live.pop(client_order_id, None)
+        elif client_order_id in self.live:
+            self.live[client_order_id].leaves_lots = leaves_lots

@@ -1,0 +1,54 @@
+"""Stand-ins for a run's services: sockets that answer commands the way a test says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import zmq
+
+from proto_schemas.base import Envelope, Message
+from proto_schemas.registry import BY_MODEL
+from shared.bus.codec import decode, encode
+from shared.kernel.outputs import Event
+from shared.runtime.run_folder import RunFolder
+
+Answers = Callable[[Event], list[Message]]
+
+
+@contextmanager
+def answering(run: RunFolder, **services: Answers) -> Iterator[list[Event]]:
+    """Serve these services' command sockets; yields what was asked, in order."""
+    asked: list[Event] = []
+    context = zmq.Context()
+    sockets = {name: context.socket(zmq.ROUTER) for name in services}
+    for name, socket in sockets.items():
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # as the services have it
+        socket.bind(run.endpoint(name, "cmd"))
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            for name, socket in sockets.items():
+                if socket.poll(10):
+                    identity, frame = socket.recv_multipart()
+                    event = decode(frame)
+                    asked.append(event)
+                    for body in services[name](event):
+                        socket.send_multipart((identity, reply(name, body, event.envelope.id)))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        stop.set()
+        thread.join()
+        context.destroy(linger=0)
+
+
+def reply(service: str, body: Message, cause: str) -> bytes:
+    """An answer as it comes over the wire."""
+    kind = BY_MODEL[type(body)].kind
+    return encode(Envelope(kind, 1, service, 1, "aux.cli", 1, 0, 0, None, cause), body)
