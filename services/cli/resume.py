@@ -29,7 +29,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "NOT_KILLED": ("--kill-id", "Nothing to resume."),
     "KILL_ID_DIFFERS": (
         "--kill-id",
-        "Read in `bulkhead status` which kill holds and why, then name that one.",
+        "The kill that holds is {needed}: read in `bulkhead status` why, then name that one.",
     ),
     "OPERATOR_MISSING": ("--operator and --reason", "Say who you are and why it may go on."),
     "NOT_FLAT": (
@@ -67,7 +67,7 @@ def run_resume(options: ResumeOptions) -> int:
     wish = ResumeRequest(*map(sendable, (options.kill_id, options.operator, options.reason)))
     with ServiceClient(run, WATCHDOG) as watchdog:
         answer = watchdog.ask(wish, (Ack, Nack), ANSWER_WITHIN_S)
-    refuse(answer)
+    refuse(answer, options)
     if options.as_json:
         print_json({"ok": True, **_who(options), "file_removed": removed, "error": None})
     else:
@@ -75,7 +75,7 @@ def run_resume(options: ResumeOptions) -> int:
     return OK
 
 
-def refuse(answer: Message | None) -> None:
+def refuse(answer: Message | None, options: ResumeOptions) -> None:
     """Raise the fault that says why it did not go ahead; nothing if it did."""
     if answer is None:
         raise TimedOut(
@@ -86,9 +86,13 @@ def refuse(answer: Message | None) -> None:
         )
     if isinstance(answer, Nack):
         field_name, fix = REFUSALS.get(answer.code, (answer.field, "See services/watchdog."))
-        raise OperatorFault(
-            answer.code, field=field_name, value=f"refused; needed: {answer.value}", fix=fix
-        )
+        given = {
+            "--kill-id": options.kill_id,
+            "--operator and --reason": f"{options.operator}, {options.reason}",
+        }
+        value = given.get(field_name, f"not {answer.value}")
+        fix = fix.format(needed=answer.value)
+        raise OperatorFault(answer.code, field=field_name, value=value, fix=fix)
 
 
 def remove_kill_file(run: RunFolder, kill_id: str) -> bool:

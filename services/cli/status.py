@@ -37,7 +37,7 @@ def status_json(run: RunFolder, report: StatusReport | None) -> dict[str, Any]:
     first = {
         "ok": report is not None,
         "stage": run.settings.stage,
-        "state": fields.get("state", fields.get("phase")),
+        "state": services_json(report).get("watchdog", {}).get("state"),
         "kill_id": fields.get("kill_id"),
         "position_lots": fields.get("position_lots"),
         "broker_position_lots": fields.get("broker_position_lots"),

@@ -230,7 +230,7 @@ def test_a_resume_says_who_and_why(run: RunFolder, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("nack", "parts"),
     [
-        (Nack("NOT_KILLED", "resume", "no kill holds"), ("--kill-id", "no kill holds")),
+        (Nack("NOT_KILLED", "resume", "no kill holds"), ("--kill-id", "Nothing to resume")),
         (Nack("KILL_ID_DIFFERS", "resume", ID), ("--kill-id", ID, "bulkhead status")),
         (Nack("NOT_FLAT", "resume", "flat and reconciled"), ("flat and reconciled", "Wait")),
         (Nack("OPERATOR_MISSING", "resume", "an operator and a reason"), ("--operator",)),
@@ -238,10 +238,12 @@ def test_a_resume_says_who_and_why(run: RunFolder, capsys: pytest.CaptureFixture
     ],
 )
 def test_a_refusal_names_the_code_what_is_needed_and_the_fix(
-    nack: Nack, parts: tuple[str, ...]
+    nack: Nack, parts: tuple[str, ...], run: RunFolder
 ) -> None:
     with pytest.raises(OperatorFault) as caught:
-        refuse(nack)
+        refuse(nack, resume_options(run, "kill-9-9"))
+    if nack.code in ("NOT_KILLED", "KILL_ID_DIFFERS"):
+        assert caught.value.value == "kill-9-9"
     assert (caught.value.code, caught.value.exit_code) == (nack.code, 64)
     assert all(part in str(caught.value) for part in parts)
 
