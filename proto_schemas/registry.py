@@ -166,6 +166,15 @@ def streams_consumed(service: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def gapless_streams(service: str, instrument: str) -> dict[str, str]:
+    """Streams of a run that `service` must follow without a hole: name -> producer."""
+    return {
+        row.stream.format(instrument=instrument): row.producers[0]
+        for row in TABLE
+        if row.delivery == "stream" and service in row.consumers
+    }
+
+
 @cache
 def command_peers(service: str) -> tuple[str, ...]:
     """Services that `service` connects to: it sends them commands, or must ask for a snapshot."""

@@ -8,7 +8,7 @@ from random import Random
 
 from proto_schemas.base import Message
 from proto_schemas.market_data import FeedEnd, FeedTrade
-from proto_schemas.registry import SERVICES, streams_consumed
+from proto_schemas.registry import SERVICES, gapless_streams
 from services.lab.node import Node
 from services.market_data.config import MarketDataConfig
 from services.market_data.core import MarketDataCore
@@ -124,19 +124,14 @@ def make_core(name: str, every: int) -> Core:
 
 def make_fleet(every: int) -> dict[str, Node]:
     """All processes, not started."""
-    return {name: Node(name, _builder(name, every), _gapless(name)) for name in SERVICES}
+    return {
+        name: Node(name, _builder(name, every), gapless_streams(name, INSTRUMENT))
+        for name in SERVICES
+    }
 
 
 def _builder(name: str, every: int) -> Callable[[], Core]:
     return lambda: make_core(name, every)
-
-
-def _gapless(name: str) -> dict[str, str]:
-    return {
-        template.format(instrument=INSTRUMENT): producers[0]
-        for template, producers in streams_consumed(name).items()
-        if template in ("ledger", "market.{instrument}")
-    }
 
 
 def _window(node: Node) -> ServedFeed:

@@ -27,7 +27,7 @@ from typing import Protocol
 
 from proto_schemas.base import Message
 from proto_schemas.control import Heartbeat, PeerStatus, Started
-from proto_schemas.registry import streams_consumed
+from proto_schemas.registry import gapless_streams
 from shared.bus.codec import BadFrame, decode, encode
 from shared.journal import JournalWriter
 from shared.kernel.clock import MS, Now
@@ -41,7 +41,7 @@ from shared.runtime.metrics import Counts, HostCollector, serve
 from shared.runtime.record import pack_record, unpack_record
 from shared.runtime.run_folder import RunFolder, code_hash
 from shared.runtime.twins import write_twins
-from shared.runtime.wires import Wires, concrete
+from shared.runtime.wires import Wires
 
 HEARTBEAT_EVERY_NS = 250 * MS
 IDLE_POLL_MS = 100
@@ -87,11 +87,7 @@ class Host:
         self.service = service
         self.log = open_log(service.name, run.settings.run_id)
         self.counts = Counts()
-        streams = {
-            concrete(template, run): producers[0]
-            for template, producers in streams_consumed(service.name).items()
-            if template in ("ledger", "market.{instrument}")
-        }
+        streams = gapless_streams(service.name, run.settings.instrument)
         self.engine = Engine(service.core, service.name, streams)
         if hasattr(service.core, "peers"):  # the monitor's core reads the liveness table
             service.core.peers = self.engine.peers

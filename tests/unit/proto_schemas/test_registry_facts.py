@@ -18,6 +18,7 @@ from proto_schemas.registry import (
     TABLE,
     Row,
     command_peers,
+    gapless_streams,
     peers_of,
     streams_consumed,
 )
@@ -80,6 +81,13 @@ def test_kinds_in_one_gapless_stream_have_the_same_ends() -> None:
     for stream, found in ends.items():
         assert len(found) == 1, f"{stream}: a reader of some kinds would see gaps for ever"
         assert len(next(iter(found))[0]) == 1, f"{stream} has several producers"
+
+
+def test_a_service_follows_exactly_the_gapless_streams_that_it_reads() -> None:
+    market, ledger = {"market.ESM18": "market_data"}, {"ledger": "order_state"}
+    assert gapless_streams("strategy_engine", "ESM18") == market | ledger
+    assert gapless_streams("risk_engine", "ESM18") == ledger
+    assert gapless_streams("order_router", "ESM18") == {}  # control is a latch, not numbered
 
 
 def test_classes_of_delivery_do_not_share_a_stream() -> None:

@@ -1,0 +1,98 @@
+"""The host's two promises: nothing leaves before the journal, nothing behind its deadline."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.order_router.config import RouterConfig
+from services.order_router.core import NAME, RouterCore
+from shared.kernel.clock import SECOND
+from shared.runtime import host as host_module
+from shared.runtime.effects import Sync, Transmit
+from shared.runtime.host import Host, Service
+from shared.runtime.run_folder import RunFolder, RunSettings
+
+
+class Told:
+    """Stands for journal and sockets: keeps the order in which the host used them."""
+
+    def __init__(self, kept: list[str], journal: Any) -> None:
+        self._kept, self._journal = kept, journal
+
+    def append_many(self, records: list[bytes]) -> None:
+        self._kept.append("append")
+        self._journal.append_many(records)
+
+    def sync(self) -> None:
+        self._kept.append("sync")
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self._journal.size_bytes)
+
+    def send(self, out: Transmit) -> bool:
+        self._kept.append(f"send {out.kind}")
+        return True
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[tuple[Host, list[str]]]:
+    """A router's host that has not started, and what it does from now on."""
+    with tempfile.TemporaryDirectory(prefix="bh-") as sock_dir:
+        settings = RunSettings("demo", "r", "0" * 12, "ESM30", "ema_cross", sock_dir)
+        (tmp_path / "config.toml").write_text("")
+        host = Host(RunFolder(tmp_path, settings), Service(NAME, RouterCore(RouterConfig())))
+        kept: list[str] = []
+        wires, journal = host.wires, host.journal
+        told: Any = Told(kept, journal)
+        host.wires = host.journal = told
+        yield host, kept
+        wires.close()
+        journal.close()
+
+
+def order(not_after_ns: int | None) -> Transmit:
+    return Transmit("dealer", "venue", b"", "id", "new_order", True, "an-order", not_after_ns)
+
+
+def test_a_start_is_on_disk_before_anything_of_it_leaves(opened: tuple[Host, list[str]]) -> None:
+    host, kept = opened
+    host._start_epoch()
+    assert kept[:2] == ["append", "sync"]
+    assert len(kept) > 2 and all(each.startswith("send ") for each in kept[2:])
+
+
+def test_what_stands_behind_a_sync_waits_for_it_and_one_sync_serves_the_turn(
+    opened: tuple[Host, list[str]],
+) -> None:
+    host, kept = opened
+    host._records = [b"record"]
+    host._effects = [order(None), Sync(), order(None), Sync(), order(None)]
+    host._flush()
+    assert kept == ["append", "send new_order", "sync", "send new_order", "send new_order"]
+
+
+@pytest.mark.parametrize(("late_ns", "leaves"), [(0, True), (1, False)])
+def test_an_order_leaves_up_to_its_deadline_and_never_behind_it(
+    opened: tuple[Host, list[str]], monkeypatch: pytest.MonkeyPatch, late_ns: int, leaves: bool
+) -> None:
+    host, kept = opened
+    host._start_epoch()
+    kept.clear()
+    monkeypatch.setattr(host_module, "boot_ns", lambda: 100 * SECOND + late_ns)
+    host._effects = [order(100 * SECOND)]
+    host._flush()
+    assert ("send new_order" in kept) is leaves
+    assert host.counts.handled["undelivered"] == (0 if leaves else 1)
+
+
+def test_a_question_without_a_deadline_is_never_late(opened: tuple[Host, list[str]]) -> None:
+    host, kept = opened
+    host._effects = [Transmit("dealer", "watchdog", b"", "id", "lease_request", True)]
+    host._flush()
+    assert kept == ["send lease_request"]
