@@ -9,7 +9,19 @@ from dataclasses import dataclass
 
 from pydantic import StrictBytes, StrictInt
 
-from proto_schemas.base import Count, Flag, Message, MessageId, Name, Ns, Sequence, Text
+from proto_schemas.base import (
+    ClientOrderId,
+    Code,
+    Count,
+    Flag,
+    Message,
+    MessageId,
+    Name,
+    Ns,
+    Sequence,
+    Text,
+)
+from proto_schemas.broker import BrokerPosition
 from proto_schemas.enums import Mode, ServiceState, SessionPhase
 
 
@@ -81,6 +93,41 @@ class LatchSeen(Message):
     kill_id: Text | None
     reason: Text
     damaged: Flag
+
+
+@dataclass(frozen=True, slots=True)
+class GateClose(Message):
+    """The watchdog to the router: send nothing any more until a lease that you ask for after this.
+
+    The answer repeats `gate_id`, so that an old answer is never taken for a fresh one.
+    """
+
+    gate_id: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed(Message):
+    """Nothing leaves any more. `in_flight`: orders sent of which the broker has said nothing."""
+
+    gate_id: Sequence
+    in_flight: tuple[ClientOrderId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced(Message):
+    """Internal: another process was ended by force, or why it was not."""
+
+    peer: Name
+    outcome: Code
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView(Message):
+    """The account as the watchdog's own session saw it last; `asked_ns` is its boot clock."""
+
+    positions: tuple[BrokerPosition, ...]
+    live_orders: Count
+    asked_ns: Ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +205,13 @@ class TimerFired(Message):
     """Internal: a timer that the core set has come due."""
 
     name: Text
+
+
+@dataclass(frozen=True, slots=True)
+class HookCut(Message):
+    """Internal: a strategy's hook for this input took too long; it counts as not called."""
+
+    input_id: MessageId
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,24 @@
 The wish goes to the watchdog first, before anything else is looked at. If the watchdog does not
 answer, a file named KILL in the run's folder says the same, and the watchdog reads it as soon as it
 lives. Only after that does this command look and wait: what it sees changes nothing any more, and
-ending this command does not take the kill back.
+ending this command does not take the kill back. It believes the watchdog alone, which believes the
+broker alone.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from proto_schemas.control import KillRequest, StatusReport
-from proto_schemas.enums import SessionPhase
+from proto_schemas.control import KillRequest
 from proto_schemas.signals import Ack
 from services.cli.client import MonitorClient, ServiceClient, sendable
 from services.cli.exit_codes import NOT_OK, OK, TIMED_OUT
 from services.cli.follow import field
 from services.cli.output import note, print_json, say
 from services.cli.runs import find_run, is_ours
+from services.cli.watchdog_view import Seen, WatchdogView
 from shared.kernel.errors import OurFault
 from shared.runtime.run_folder import RunFolder
 
@@ -27,10 +28,7 @@ WATCHDOG = "watchdog"
 LATCHED_WITHIN_S = 3.0
 ID_WITHIN_S = 2.0
 FLAT_WITHIN_S = 30.0
-RECONCILED_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 1.0
-LOOK_EVERY_S = 0.1
-CLOSED_PHASES = (SessionPhase.FLAT, SessionPhase.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +58,20 @@ class KillResult:
 def run_kill(options: KillOptions) -> int:
     """Kill, wait until it is flat, report; the exit code."""
     run = find_run(options.run, options.root)
-    began = time.monotonic()
     if not Path(run.settings.sock_dir).exists():
-        return _report(_result(None, 0.0, f"no run is up: {run.root}"), NOT_OK, options.as_json)
-    latched = ask_watchdog(run, options.reason)
-    if latched:
-        note("the watchdog has latched the kill; this command may end, the kill holds")
-    else:
-        make_kill_file(run)
-        note(f"the watchdog is silent; {run.kill_file} is there: it reads it as soon as it lives")
-    seen = wait_for(run, began + (FLAT_WITHIN_S if options.wait else ID_WITHIN_S), options.wait)
-    seconds = time.monotonic() - began
-    if is_flat(seen):
-        seen = wait_reconciled(run) or seen
-    result, code = judge(seen, latched, options.wait, seconds)
-    return _report(result, code, options.as_json)
+        return _report(_nobody(run), NOT_OK, options.as_json)
+    began = time.monotonic()
+    with WatchdogView(run) as view:
+        latched = ask_watchdog(run, options.reason)
+        if latched:
+            note("the watchdog has latched the kill; this command may end, the kill holds")
+        else:
+            make_kill_file(run)
+            note(f"the watchdog is silent; {run.kill_file} is there for when it lives")
+        within_s = FLAT_WITHIN_S if options.wait else ID_WITHIN_S
+        seen = wait_for(view, began + within_s, options.wait)
+    result, code = judge(seen, latched, options.wait, time.monotonic() - began)
+    return _report(replace(result, position_lots=_ledger_lots(run)), code, options.as_json)
 
 
 def ask_watchdog(run: RunFolder, reason: str) -> bool:
@@ -99,77 +96,43 @@ def make_kill_file(run: RunFolder) -> None:
         ) from error
 
 
-def wait_for(run: RunFolder, deadline_s: float, flat: bool) -> StatusReport | None:
-    """The last status seen: latched, and flat if that is asked for, unless time ran out."""
-    seen = None
-    with MonitorClient(run) as monitor:
-        while time.monotonic() < deadline_s:
-            seen = monitor.status(ANSWER_WITHIN_S) or seen
-            if is_latched(seen) and (is_flat(seen) or not flat):
-                break
-            time.sleep(LOOK_EVERY_S)
-    return seen
+def wait_for(view: WatchdogView, deadline_s: float, flat: bool) -> Seen:
+    """The last that was seen: latched, and flat if that is asked for, unless time ran out."""
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        seen = view.look(left_s)
+        if seen.kill_id is not None and (seen.is_flat or not flat):
+            break
+    return view.seen
 
 
-def is_latched(report: StatusReport | None) -> bool:
-    """True if this report was made while a kill held; one from before it proves nothing."""
-    return field(report, "kill_id") is not None
-
-
-def is_flat(report: StatusReport | None) -> bool:
-    """True if the watchdog has proven, after the kill, that nothing is open."""
-    closed = field(report, "phase") in CLOSED_PHASES
-    return is_latched(report) and closed and field(report, "flat") is True
-
-
-def is_reconciled(report: StatusReport | None) -> bool:
-    """True if ledger and broker were compared after it was flat; what was seen before is old."""
-    return is_flat(report) and field(report, "reconciled") is True
-
-
-def wait_reconciled(run: RunFolder) -> StatusReport | None:
-    """Give the last reconcile a moment; it needs a router that lives, and flat does not."""
-    deadline_s = time.monotonic() + RECONCILED_WITHIN_S
-    with MonitorClient(run) as monitor:
-        while time.monotonic() < deadline_s:
-            seen = monitor.status(ANSWER_WITHIN_S)
-            if is_reconciled(seen):
-                return seen
-            time.sleep(LOOK_EVERY_S)
-    return None
-
-
-def judge(
-    seen: StatusReport | None, latched: bool, wait: bool, seconds: float
-) -> tuple[KillResult, int]:
+def judge(seen: Seen, latched: bool, wait: bool, seconds: float) -> tuple[KillResult, int]:
     """What to report, and the exit code."""
-    if is_flat(seen) or (is_latched(seen) and not wait) or (latched and not wait):
+    latched = latched or seen.kill_id is not None
+    if seen.is_flat or (latched and not wait):
         return _result(seen, seconds, None), OK
-    if latched or is_latched(seen):
+    if latched:
         error = "not flat in time; it stays latched and goes on closing: see bulkhead status"
     else:
         error = "no answer yet; the file KILL is there and the watchdog reads it when it lives"
     return _result(seen, seconds, error), TIMED_OUT
 
 
-def _result(seen: StatusReport | None, seconds: float, error: str | None) -> KillResult:
-    return KillResult(
-        error is None,
-        _text(field(seen, "kill_id")),
-        is_flat(seen),
-        _lots(field(seen, "position_lots")),
-        _lots(field(seen, "broker_position_lots")) if is_reconciled(seen) else None,
-        round(seconds, 3),
-        error,
-    )
+def _result(seen: Seen, seconds: float, error: str | None) -> KillResult:
+    ok, lots, took_s = error is None, seen.broker_lots, round(seconds, 3)
+    return KillResult(ok, seen.kill_id, seen.is_flat, None, lots, took_s, error)
 
 
-def _text(value: str | int | bool | None) -> str | None:
-    return None if value is None else str(value)
+def _nobody(run: RunFolder) -> KillResult:
+    return KillResult(False, None, False, None, None, 0.0, f"no run is up: {run.root}")
 
 
-def _lots(value: str | int | bool | None) -> int | None:
-    return value if isinstance(value, int) else None
+def _ledger_lots(run: RunFolder) -> int | None:
+    """What the ledger says now, by the monitor; a kill does not need either of them."""
+    if not is_ours(run):
+        return None
+    with MonitorClient(run) as monitor:
+        lots = field(monitor.status(ANSWER_WITHIN_S), "position_lots")
+    return lots if isinstance(lots, int) else None
 
 
 def _report(result: KillResult, code: int, as_json: bool) -> int:
@@ -181,9 +144,8 @@ def _report(result: KillResult, code: int, as_json: bool) -> int:
     if result.kill_id is not None:
         word = "flat" if result.flat else "NOT flat yet"
         say(f"KILLED: {result.kill_id}, {word} after {result.seconds:.1f} s")
-        broker = result.broker_position_lots
-        word = "not compared yet" if broker is None else f"{broker} lots"
-        say(f"ledger {result.position_lots} lots, broker {word}")
+        ledger = "not seen" if result.position_lots is None else f"{result.position_lots} lots"
+        say(f"broker {result.broker_position_lots} lots, ledger {ledger}")
         say(f"It stays stopped until: {resume_command(result.kill_id)}")
     return code
 

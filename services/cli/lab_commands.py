@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +19,30 @@ NOTE_EVERY_SEEDS = 50
 REAL_TIME_MILLI = 1_000
 
 
-def run_sim(first_seed: int, seeds: int, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """The options of `sim`. `jobs` None: one process for each core."""
+
+    first_seed: int
+    seeds: int
+    kills: int
+    jobs: int | None
+    as_json: bool
+
+
+def run_sim(options: SimOptions) -> int:
     """Run many seeds; not ok if any of them broke a promise."""
     from services.lab.sim import run_seeds
+
+    seeds, as_json = options.seeds, options.as_json
 
     def progress(done: int, failed: int) -> None:
         if done == seeds or done % NOTE_EVERY_SEEDS == 0:
             note(f"{done} of {seeds} seeds, {failed} failed")
 
-    report = run_seeds(first_seed, seeds, None if as_json else progress)
+    jobs = min(options.jobs or os.cpu_count() or 1, seeds)
+    shown = None if as_json else progress
+    report = run_seeds(options.first_seed, seeds, shown, options.kills, jobs)
     if as_json:
         print_json(report.to_json())
     else:
@@ -34,12 +50,12 @@ def run_sim(first_seed: int, seeds: int, as_json: bool) -> int:
     return OK if report.ok else NOT_OK
 
 
-def tell_seed(seed: int, as_json: bool) -> int:
+def tell_seed(seed: int, kills: int, as_json: bool) -> int:
     """The story of one seed, line by line; its last line says how it ended."""
     from services.lab.sim import replay_seed
 
     line = ""
-    for line in replay_seed(seed):
+    for line in replay_seed(seed, kills):
         (note if as_json else say)(line)
     ok = line.endswith(": ok")
     if as_json:

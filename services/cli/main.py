@@ -196,16 +196,22 @@ def sim(
     replay_seed: Annotated[
         int | None, typer.Option("--replay", min=0, help="Tell the story of one seed.")
     ] = None,
+    kills: Annotated[
+        int, typer.Option("--kills", min=0, max=50, help="Pull the kill switch so often a seed.")
+    ] = 0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; else one for each core.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The fault simulator: lost, late and doubled messages, kills, all from a seed."""
 
     def work() -> int:
-        from services.cli.lab_commands import run_sim, tell_seed
+        from services.cli.lab_commands import SimOptions, run_sim, tell_seed
 
         if replay_seed is not None:
-            return tell_seed(replay_seed, as_json)
-        return run_sim(first_seed, seeds, as_json)
+            return tell_seed(replay_seed, kills, as_json)
+        return run_sim(SimOptions(first_seed, seeds, kills, jobs, as_json))
 
     finish(work, as_json)
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from proto_schemas.base import Message
 from proto_schemas.control import ResumeRequest
 from proto_schemas.signals import Ack, Nack
-from services.cli.client import MonitorClient, ServiceClient, sendable
+from services.cli.client import ServiceClient, sendable
 from services.cli.exit_codes import NOT_OK, OK, TimedOut
-from services.cli.follow import field
 from services.cli.kill import WATCHDOG
 from services.cli.output import note, print_json, say
 from services.cli.runs import find_run, is_ours
+from services.cli.watchdog_view import WatchdogView
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 
-STATUS_WITHIN_S = 2.0
+HEARD_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 3.0
 # The watchdog's refusals: the option that is wrong, and what to do about it.
 REFUSALS: dict[str, tuple[str, str]] = {
@@ -99,8 +99,9 @@ def remove_kill_file(run: RunFolder, kill_id: str) -> bool:
     """Take the file KILL away if the kill that holds is this one; True if it was there."""
     if not run.kill_file.exists():
         return False
-    with MonitorClient(run) as monitor:
-        held = field(monitor.status(STATUS_WITHIN_S), "kill_id")
+    with WatchdogView(run) as view:
+        control = view.first_control(HEARD_WITHIN_S)
+    held = control.kill_id if control else None
     if held != kill_id:
         note(f"{run.kill_file} stays: the kill that holds is {held}, not {kill_id}")
         return False

@@ -30,6 +30,8 @@ class Checkers:
         self.at_venue: Counter[str] = Counter()
         self.venue_fills: dict[str, tuple[str, int]] = {}
         self.ledger_fills: dict[str, int] = {}
+        self.ledger_orders: dict[str, OrderUpdate] = {}
+        self.ledger_lots: dict[tuple[str, str], int] = {}
         self.given_up: dict[str, str] = {}
         self.kill = KillCheckers()
         self.checked = 0
@@ -42,7 +44,7 @@ class Checkers:
         elif node.name == "venue":
             self._on_venue(event, effects)
         elif node.name == "order_state":
-            self._on_ledger(event, node)
+            self._on_ledger(event, effects)
 
     def _on_send(self, effects: list[Effect], node: Node) -> None:
         for effect in effects:
@@ -65,18 +67,28 @@ class Checkers:
                     signed = body.side.sign * body.quantity_lots
                     self.venue_fills[body.execution_id] = (body.client_order_id, signed)
 
-    def _on_ledger(self, event: Event, node: Node) -> None:
+    def _on_ledger(self, event: Event, effects: list[Effect]) -> None:
         if isinstance(event.body, Execution):
             body = event.body
             self.ledger_fills[body.execution_id] = body.side.sign * body.quantity_lots
         if isinstance(event.body, OrderEvent) and event.body.code in NEVER_ARRIVED:
             self.given_up[event.body.client_order_id] = event.body.code
             self._judge_given_up(event.body.client_order_id)
-        held = position_of(node)
-        booked = sum(self.ledger_fills.values())
+        self._hear_ledger(effects)
+        held, booked = sum(self.ledger_lots.values()), sum(self.ledger_fills.values())
         self.checked += 1
         if held != booked:
             raise Violation("I-09", f"ledger holds {held}, its executions add up to {booked}")
+
+    def _hear_ledger(self, effects: list[Effect]) -> None:
+        """What the ledger publishes is the truth that everybody else acts on."""
+        for effect in effects:
+            if isinstance(effect, Transmit) and effect.kind in ("position_update", "order_update"):
+                body = decode(effect.frame).body
+                if isinstance(body, PositionUpdate):
+                    self.ledger_lots[body.strategy, body.instrument] = body.position_lots
+                elif isinstance(body, OrderUpdate):
+                    self.ledger_orders[body.client_order_id] = body
 
     def _judge_given_up(self, order_id: str) -> None:
         if order_id in self.given_up and order_id in self.at_venue:
@@ -85,11 +97,7 @@ class Checkers:
 
     def judge_quiet(self, ledger: Node) -> None:
         """Everything has settled: the venue and the ledger must tell the same story."""
-        orders = {
-            message.client_order_id: message
-            for message in ledger.engine.core.current("ledger")
-            if isinstance(message, OrderUpdate)
-        }
+        orders = self.ledger_orders | shown_orders(ledger)
         filled: Counter[str] = Counter()
         for order_id, signed in self.venue_fills.values():
             filled[order_id] += abs(signed)
@@ -105,6 +113,15 @@ class Checkers:
         held, true = position_of(ledger), sum(signed for _, signed in self.venue_fills.values())
         if held != true:
             raise Violation("I-13", f"ledger holds {held}, the venue {true}")
+
+
+def shown_orders(ledger: Node) -> dict[str, OrderUpdate]:
+    """What the ledger shows to a new reader: live orders and the newest finished ones."""
+    return {
+        message.client_order_id: message
+        for message in ledger.engine.core.current("ledger")
+        if isinstance(message, OrderUpdate)
+    }
 
 
 def position_of(ledger: Node) -> int:

@@ -10,7 +10,7 @@ that we own could tell the second copy from the first, and a TCP connection make
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from shared.kernel.clock import MS, SECOND
@@ -62,6 +62,10 @@ class Faults:
             pause_max_ns=rng.choice((100 * MS, SECOND, 3 * SECOND)),
             kill_switch_ns=rng.randrange(SECOND, 6 * SECOND) if rng.random() < 0.5 else None,
         )
+
+    def without_kill_switch(self) -> Faults:
+        """The same storm; somebody else pulls the switch."""
+        return replace(self, kill_switch_ns=None)
 
     def calm(self) -> Faults:
         """The same world after the storm: nothing fails any more."""

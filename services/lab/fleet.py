@@ -38,6 +38,7 @@ STRATEGY = "flipper"
 FIRST_ROW_NS = 1_898_946_000 * SECOND  # a morning in New York
 ROW_EVERY_STREAM_NS = 200 * MS
 ROW_EVERY_BOOT_NS = 5 * MS
+RESTARTS_MAX = 1_000  # kills come far more often here than a box would put up with
 
 
 class Flipper(Strategy):
@@ -118,7 +119,7 @@ def make_core(name: str, every: int) -> Core:
         case "order_state":
             return OrderStateCore(OrderStateConfig())
         case "watchdog":
-            return WatchdogCore(WatchdogConfig())
+            return WatchdogCore(WatchdogConfig(restarts_max=RESTARTS_MAX))
     return MonitorCore(MonitorConfig("replay", "lab", INSTRUMENT, STRATEGY))
 
 

@@ -1,10 +1,11 @@
 """The judges of the kill switch. They look at what the venue really got, and when.
 
-I-23: no order of the router leaves later than a lease's life after the latch. I-26: once latched,
-latched, over any restart, until a person resumes. I-27: from then on and until the resume only the
+I-23: no order of the router leaves later than a lease's life after the latch, and none at all once
+the router has confirmed that its gate is closed. I-26: once latched, latched, over any restart,
+until a person resumes. I-27: from then on and until the resume only the
 watchdog sends, and only what reduces the position: once it has begun to close, lots only shrink.
 I-28: the watchdog's closing orders, together with every other live order on that side, never
-reach through zero.
+reach through zero. I-29: flat is said only when the venue holds no position and no live order.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, NewOrder
+from proto_schemas.control import GateClose
 from proto_schemas.enums import OrderState
 from services.lab.node import Node
 from services.lab.violation import Violation
@@ -36,8 +38,11 @@ class KillCheckers:
     """Keeps the account from what the venue says, and the time of the latch."""
 
     def __init__(self) -> None:
+        self.held: str | None = None
         self.latched_ns: int | None = None
-        self.resumed = False
+        self.resumed: set[str] = set()
+        self.kills = 0
+        self.confirmed = False
         self.position = 0
         self.live: dict[str, LiveOrder] = {}
         self.seen_executions: dict[str, None] = {}
@@ -49,24 +54,46 @@ class KillCheckers:
             self._on_send(effects, node)
         elif node.name == "watchdog":
             self._on_watchdog(node)
+        elif node.name == "order_router":
+            self.confirmed = self.confirmed or isinstance(event.body, GateClose)
         elif node.name == "venue":
             self._on_venue(event, effects)
 
+    def resume(self, kill_id: str) -> None:
+        """A person ends this kill."""
+        self.resumed.add(kill_id)
+        self.closing = False
+
     def _on_watchdog(self, node: Node) -> None:
         core = node.engine.core
-        held = isinstance(core, WatchdogCore) and core.state().latch is not None
-        if held and self.latched_ns is None:
-            self.latched_ns = node.now_ns
-        if self.latched_ns is not None and not held and not self.resumed:
-            raise Violation("I-26", "the latch is gone and nobody resumed")
+        if not isinstance(core, WatchdogCore):
+            return
+        state = core.state()
+        if state.latch is not None and state.flat and (self.position or self.live):
+            left = f"{self.position} lots, {len(self.live)} live orders"
+            raise Violation("I-29", f"said to be flat with {left} at the venue")
+        self._note_latch(state.latch.kill_id if state.latch else None, node)
+
+    def _note_latch(self, kill_id: str | None, node: Node) -> None:
+        if kill_id == self.held:
+            return
+        if self.held is not None and self.held not in self.resumed:
+            raise Violation("I-26", f"{self.held} is gone and nobody resumed it")
+        self.held, self.latched_ns = kill_id, node.now_ns
+        self.closing = self.confirmed = False
+        self.kills += kill_id is not None
 
     def _on_send(self, effects: list[Effect], node: Node) -> None:
-        if self.latched_ns is None or self.resumed or node.name != "order_router":
+        if self.held is None or self.held in self.resumed or node.name != "order_router":
             return
-        late_ns = node.now_ns - self.latched_ns - WatchdogConfig().lease_ttl_ns
+        late_ns = node.now_ns - (self.latched_ns or 0) - WatchdogConfig().lease_ttl_ns
         for effect in effects:
-            if isinstance(effect, Transmit) and effect.kind == "new_order" and late_ns > 0:
+            if not isinstance(effect, Transmit) or effect.kind != "new_order":
+                continue
+            if late_ns > 0:
                 raise Violation("I-23", f"{effect.subject} left {late_ns} ns after the last lease")
+            if self.confirmed:
+                raise Violation("I-23", f"{effect.subject} left through a gate confirmed closed")
 
     def _on_venue(self, event: Event, effects: list[Effect]) -> None:
         order = event.body
@@ -96,6 +123,8 @@ class KillCheckers:
             self.position += body.side.sign * body.quantity_lots
             if self.closing and abs(self.position) > abs(before):
                 raise Violation("I-27", f"{before} lots grew to {self.position} while closing")
+            if self.closing and before * self.position < 0:
+                raise Violation("I-28", f"{before} lots turned into {self.position} while closing")
             self._settle(body.client_order_id, body.leaves_lots)
         elif isinstance(body, BrokerOrderEvent) and body.state in ENDED:
             self._settle(body.client_order_id, 0)

@@ -2,7 +2,7 @@
 
 The journal is a list of the inputs that were stepped, as the host would write them; `synced` says
 how many of them an `fdatasync` has covered. A restart builds a new core and steps the journal
-again, comparing digests exactly as the host does.
+again, comparing digests exactly as the host does; a checkpoint spares it the older part.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from proto_schemas.control import Started
 from shared.kernel.check import check
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Core, Event
+from shared.kernel.pack import pack, unpack
 from shared.runtime.effects import Step
-from shared.runtime.engine import Engine
+from shared.runtime.engine import MEMORY, Engine
 
 INSTALL_ID = "51ab51ab51ab"
+UNJOURNALED = ("aux.", "heartbeat")
 
 
 @dataclass(slots=True)
@@ -37,16 +39,40 @@ class Node:
     paused_until_ns: int = 0
     now_ns: int = 0
     life: int = 0
+    checkpoint: tuple[int, bytes] | None = None
 
     def boot(self, boot_ns: int) -> tuple[Event, Now]:
-        """Start or restart: step the journal again; returns the `Started` input to step next."""
-        self.engine = Engine(self.make_core(), self.name, self.streams)
-        for event, now, digest in self.records:
-            step = self.engine.step(event, now)
-            check(step.digest == digest, f"{self.name} replays to the same outputs", event.envelope)
+        """Start or restart from checkpoint and journal; returns the `Started` to step next."""
+        self.engine = self.recovered(use_checkpoint=True)
         self.up, self.life = True, self.life + 1
         now = Now(self.stream_ns, boot_ns)
         return self.engine.internal(Started(INSTALL_ID, "lab", "lab"), now), now
+
+    def recovered(self, use_checkpoint: bool) -> Engine:
+        """A new engine that has come to where the journal ends."""
+        engine, start = Engine(self.make_core(), self.name, self.streams), 0
+        if use_checkpoint and self.checkpoint is not None:
+            start, memory = self.checkpoint
+            engine.restore(unpack(memory))
+        for event, now, digest in self.records[start:]:
+            step = engine.step(event, now)
+            check(step.digest == digest, f"{self.name} replays to the same outputs", event.envelope)
+        return engine
+
+    def image(self, use_checkpoint: bool) -> bytes:
+        """What a recovery comes to, without what no input has made (when to repeat a command)."""
+        engine = self.recovered(use_checkpoint)
+        for item in engine.outbox.pending.values():
+            item.resend_at_ns = item.wait_ns = 0
+        memory = engine.memory()
+        seqs = memory[MEMORY.index("_seqs")]
+        made = {name: seq for name, seq in seqs.items() if not name.startswith(UNJOURNALED)}
+        memory[MEMORY.index("_seqs")] = dict(sorted(made.items()))
+        return pack(memory)
+
+    def save(self) -> None:
+        """Make a checkpoint of the present."""
+        self.checkpoint = len(self.records), pack(self.engine.memory())
 
     def advance(self, stream_ns: int, boot_ns: int) -> Now:
         """The moment of an input that carries this stream time."""

@@ -11,19 +11,20 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from proto_schemas.base import Envelope, Message
-from proto_schemas.control import Heartbeat, KillRequest
+from proto_schemas.control import Fenced, Heartbeat, KillRequest
 from proto_schemas.registry import BY_MODEL, peers_of, streams_consumed
 from services.lab.faults import BROKER_DELAY_MAX_NS, NEVER_DOUBLED, TO_BROKER, Faults
 from services.lab.node import Node
 from shared.bus.codec import decode, encode
+from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
-from shared.kernel.outputs import Event, Store
+from shared.kernel.outputs import Event, Fence, Store
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 
 BEAT_NS = 250 * MS
@@ -31,29 +32,36 @@ LINK_MIN_NS = 50_000
 LINK_MAX_NS = 400_000
 START_NS = 1_000_000_000
 ASK_AGAIN_NS = 200 * MS
+CHECKPOINT_BEATS = 12
+PROVE_BOOTS = 8
 PERSON = "cli-1"
 
-Watch = Callable[[str, Event, list[Effect], Node], None]
+
+class Watcher(Protocol):
+    """Who judges what happens."""
+
+    def watch(self, what: str, event: Event, effects: list[Effect], node: Node) -> None:
+        """Told of every step and every frame that leaves."""
 
 
-@dataclass(order=True, slots=True)
-class Item:
-    """Something that happens at a time; `tie` keeps equal times in order of making."""
+Item = tuple[int, int, str, tuple[Any, ...]]
+"""Something that happens: when, a tie-breaker (equal times go in order of making), what, to whom.
 
-    at_ns: int
-    tie: int
-    what: str = field(compare=False)
-    args: tuple[Any, ...] = field(compare=False)
+A plain tuple: the heap compares millions of them.
+"""
 
 
 class World:
     """All processes and everything between them."""
 
-    def __init__(self, seed: int, nodes: dict[str, Node], faults: Faults, watch: Watch) -> None:
+    def __init__(
+        self, seed: int, nodes: dict[str, Node], faults: Faults, checkers: Watcher
+    ) -> None:
         self.random = Random(seed)
+        self._checkpoints = Random(f"checkpoints {seed}")  # apart: they must change nothing
         self.nodes = nodes
         self.faults = faults
-        self.watch = watch
+        self.watch = checkers.watch
         self.boot_ns = START_NS
         self.counts: Counter[str] = Counter()
         self.story: Callable[[str], None] | None = None
@@ -80,19 +88,19 @@ class World:
 
     def run_until(self, boot_ns: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Let things happen until that time, or until `done` says so (looked at every beat)."""
-        while self._heap and self._heap[0].at_ns <= boot_ns:
-            item = heapq.heappop(self._heap)
-            self.boot_ns = max(self.boot_ns, item.at_ns)
+        while self._heap and self._heap[0][0] <= boot_ns:
+            at_ns, _, what, args = heapq.heappop(self._heap)
+            self.boot_ns = max(self.boot_ns, at_ns)
             self.counts["events"] += 1
-            getattr(self, f"_on_{item.what}")(*item.args)
-            if item.what == "beat" and done():
+            getattr(self, f"_on_{what}")(*args)
+            if what == "beat" and done():
                 return True
         self.boot_ns = boot_ns
         return done()
 
     def _at(self, delay_ns: int, what: str, *args: Any) -> None:
         self._tie += 1
-        heapq.heappush(self._heap, Item(self.boot_ns + delay_ns, self._tie, what, args))
+        heapq.heappush(self._heap, (self.boot_ns + delay_ns, self._tie, what, args))
 
     def _tell(self, line: str) -> None:
         if self.story is not None:
@@ -103,8 +111,17 @@ class World:
     def _on_boot(self, name: str) -> None:
         node = self.nodes[name]
         event, now = node.boot(self.boot_ns)
+        self._prove(node)
         self._tell(f"{name} starts, epoch {event.envelope.epoch}, {len(node.records)} records")
         self._step(node, event, now)
+
+    def _prove(self, node: Node) -> None:
+        """Now and then: checkpoint and rest must come to the same as the whole journal (I-39)."""
+        if node.checkpoint is None or self._checkpoints.randrange(PROVE_BOOTS):
+            return
+        same = node.image(use_checkpoint=True) == node.image(use_checkpoint=False)
+        check(same, "a checkpoint and the rest equal the whole journal", node.name)
+        self.counts["checkpoints_proven"] += 1
 
     def _on_frame(self, name: str, life: int, frame: bytes) -> None:
         node = self.nodes[name]
@@ -114,7 +131,7 @@ class World:
         if node.paused_until_ns > self.boot_ns:
             self._at(node.paused_until_ns - self.boot_ns, "frame", name, life, frame)
             return
-        event = decode(frame)
+        event = _decoded(frame)
         node.engine.refuse_foreign(event)
         if isinstance(event.body, Heartbeat):
             self._internal(node, node.engine.hear(event, Now(node.stream_ns, self.boot_ns)))
@@ -133,6 +150,13 @@ class World:
             self._internal(node, change)
         self._beat(node)
         self._wake(node)
+        self._save_sometimes(node)
+
+    def _save_sometimes(self, node: Node) -> None:
+        """The present of a process that lives: a dead one may know what was never journaled."""
+        if node.up and self._checkpoints.randrange(CHECKPOINT_BEATS) == 0:
+            node.save()
+            self.counts["checkpoints"] += 1
 
     def _beat(self, node: Node) -> None:
         if node.up:
@@ -179,8 +203,12 @@ class World:
             self._kill(self.nodes[victim])
 
     def _on_kill_switch(self) -> None:
+        self.pull_kill_switch("the lab")
+
+    def pull_kill_switch(self, reason: str) -> None:
+        """A person's kill, now."""
         self._tell("somebody pulls the kill switch")
-        self.wish(KillRequest("cli", "the lab"))
+        self.wish(KillRequest("cli", reason))
 
     def wish(self, body: Message) -> None:
         """A person's command to the watchdog, repeated with the same id until it is answered."""
@@ -263,6 +291,10 @@ class World:
                     self._not_sent(node, effect, now)
             case Store(name, data):
                 node.stored[name] = data
+            case Fence(peer):
+                self._tell(f"{node.name} fences {peer}")
+                self._kill(self.nodes[peer])
+                self._step(node, node.internal(Fenced(peer, "ENDED"), now), now)
             case LogLine(log, correlation):
                 if self.story is not None:
                     said = " ".join(f"{name}={value}" for name, value in log.fields.items())
@@ -348,6 +380,13 @@ class World:
 _NO_EVENT: Any = None
 
 
+@lru_cache(maxsize=4_096)
+def _decoded(frame: bytes) -> Event:
+    """A published frame has several readers; messages are frozen, so they may share it."""
+    return decode(frame)
+
+
+@cache
 def _listens(name: str, publisher: str, stream: str) -> bool:
     if stream == "heartbeat":
         return publisher in peers_of(name)

@@ -20,6 +20,7 @@ Age. A feed is LIVE only if a row came in this life of the process and the last 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.control import Control, PeerStatus, Started, TimerFired
@@ -126,6 +127,10 @@ class MarketDataCore:
     def state(self) -> object:
         """Counters, the running bar and the last of everything."""
         return self._state
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        self._state = state
 
     def _ended(self) -> bool:
         return self._state.feed is FeedState.ENDED

@@ -10,9 +10,11 @@ journaled either; it belongs to the engine around this core, which hands it in a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.control import (
+    AccountView,
     Blind,
     Control,
     PeerStatus,
@@ -50,6 +52,7 @@ class MonitorState:
     control: Control | None = None
     feed: FeedStatus | None = None
     report: ReconcileReport | None = None
+    account: AccountView | None = None
     positions: dict[str, PositionUpdate] = field(default_factory=dict)
     orders: dict[str, bool] = field(default_factory=dict)
     orders_seen: int = 0
@@ -78,6 +81,8 @@ class MonitorCore:
                 self._state.positions[f"{update.strategy} {update.instrument}"] = update
             case ReconcileReport() as report:
                 return self._reconcile(report)
+            case AccountView() as view:
+                self._state.account = view
             case Control() as control:
                 return self._control(control)
             case PeerStatus() as peer:
@@ -105,6 +110,10 @@ class MonitorCore:
     def state(self) -> object:
         """What journaled inputs have made; the heartbeats are not among them."""
         return self._state
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        self._state = state
 
     # --- inputs ---------------------------------------------------------------------------------
 
@@ -218,12 +227,13 @@ class MonitorCore:
 
     def _money_fields(self, now: Now) -> Fields:
         state, positions = self._state, list(self._state.positions.values())
-        broker = state.report.broker_positions if state.report else None
+        broker = state.account
         return {
             "position_lots": sum(p.position_lots for p in positions),
-            "broker_position_lots": (
-                sum(p.position_lots for p in broker) if broker is not None else None
-            ),
+            "broker_position_lots": sum(p.position_lots for p in broker.positions)
+            if broker
+            else None,
+            "broker_live_orders": broker.live_orders if broker else None,
             "orders": state.orders_seen,
             "filled_orders": state.orders_filled,
             "realised_mills": sum(p.realised_mills for p in positions),

@@ -17,11 +17,14 @@ counts from the moment that its own request was sent, so an old or queued answer
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from proto_schemas.base import Envelope, Message
 from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, BrokerSnapshot, NewOrder
 from proto_schemas.control import (
     Control,
+    GateClose,
+    GateClosed,
     Lease,
     LeaseRequest,
     PeerStatus,
@@ -76,10 +79,8 @@ class RouterCore:
                 return session.on_execution(body, now)
             case BrokerSnapshot() as body:
                 return session.on_snapshot(body, now) + self._report(body, now)
-            case Lease() as lease:
-                return self._on_lease(lease)
-            case Control(mode=mode):
-                return self._on_control(mode, now)
+            case Lease() | Control() | GateClose():
+                return self._on_watchdog(event, now)
             case Ack() | Nack():
                 return self._on_answer(event)
             case ReconcileFetch(reconcile_id=reconcile_id):
@@ -101,6 +102,10 @@ class RouterCore:
     def state(self) -> RouterState:
         """Everything mutable."""
         return self._state
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        self._state = state
 
     def state_word(self) -> str:
         """RECONCILING until the broker's snapshot, then what lease and control allow."""
@@ -171,6 +176,16 @@ class RouterCore:
 
     # --- lease ----------------------------------------------------------------------------------
 
+    def _on_watchdog(self, event: Event, now: Now) -> list[Output]:
+        match event.body:
+            case Lease() as lease:
+                return self._on_lease(lease)
+            case Control(mode=mode):
+                return self._on_control(mode, now)
+            case GateClose(gate_id=gate_id):
+                return self._on_gate_close(gate_id, event.envelope)
+        return []
+
     def _ask_lease(self, now: Now) -> list[Output]:
         lease = self._state.gate.lease
         nonce, lease.next_nonce = lease.next_nonce, lease.next_nonce + 1
@@ -200,6 +215,16 @@ class RouterCore:
         gate.control = mode
         waiting = mode is not Mode.HALT and gate.lease.mode is Mode.HALT
         return self._ask_lease(now) if waiting else []
+
+    def _on_gate_close(self, gate_id: int, request: Envelope) -> list[Output]:
+        """Shut now. Answers to questions from before this are worth nothing any more."""
+        gate = self._state.gate
+        gate.control = gate.lease.mode = Mode.HALT
+        gate.lease.until_ns = 0
+        gate.lease.asked_ns.clear()
+        in_flight = self._state.session.in_flight()
+        line = Log("gate_closed", {"gate_id": gate_id, "in_flight": len(in_flight)})
+        return [line, Reply(request, GateClosed(gate_id, in_flight))]
 
     # --- reconcile, timers, start ---------------------------------------------------------------
 

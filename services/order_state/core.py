@@ -15,6 +15,7 @@ nothing is ever adopted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.control import Started, TimerFired
@@ -95,6 +96,10 @@ class OrderStateCore:
     def state(self) -> object:
         """Everything that changes."""
         return self._state
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        self._state = state
 
     # --- reports ----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ restart trusts nothing from before about the present: mode, feed and marks must 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from proto_schemas.base import Envelope, Message
 from proto_schemas.control import Blind, Control, Replace, Sighted, Started, TimerFired
@@ -55,6 +56,7 @@ class RiskCore:
     """See the module's docstring."""
 
     def __init__(self, config: RiskConfig) -> None:
+        self._config = config
         self._state = RiskState(config)
         self._life = Life()
         self._limits_hash = limits_hash(config.limits)
@@ -101,6 +103,11 @@ class RiskCore:
     def state(self) -> object:
         """Everything that changes."""
         return (self._state, self._life)
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        self._state, self._life = state
+        self._state.config = self._config  # limits are those of this process, never old ones
 
     # --- intents ----------------------------------------------------------------------------------
 

@@ -16,10 +16,13 @@ from shared.runtime.settings import load as load_table
 class Tunables:
     """The table. `intent_ttl_ns`: after it nobody may act on an intent any more.
 
+    `hook_limit_ns`: processor time that one call of a hook may take; the strategy is paused then.
+
     `progress_every`: trades between two reports to the ingestor; the feed's pace follows them.
     """
 
     intent_ttl_ns: Annotated[StrictInt, Field(ge=10 * MS, le=60 * SECOND)] = 2 * SECOND
+    hook_limit_ns: Annotated[StrictInt, Field(ge=10 * MS, le=3 * SECOND)] = SECOND
     progress_every: Annotated[StrictInt, Field(ge=1, le=10_000)] = 32
 
 

@@ -17,6 +17,7 @@ from proto_schemas.base import Message
 from proto_schemas.control import (
     Blind,
     Control,
+    HookCut,
     PeerStatus,
     Replace,
     RequestExpired,
@@ -32,6 +33,7 @@ from proto_schemas.signals import Decision, Nack
 from services.strategy_engine.api import Context, Order, Strategy
 from services.strategy_engine.config import StrategyEngineConfig
 from services.strategy_engine.desk import LEDGER, Desk
+from services.strategy_engine.memory import check_no_sharing
 from shared.kernel.check import check
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Send, SetTimer
@@ -48,10 +50,14 @@ ERROR_TEXT_MAX = 300
 
 @dataclass(slots=True)
 class EngineState:
-    """What the engine itself remembers; the strategy and the desk have their own."""
+    """What the engine itself remembers; the strategy and the desk have their own.
+
+    `cut_at`: id of the input whose hook was cut off because it took too long.
+    """
 
     started: bool = False
     paused: str = ""
+    cut_at: str = ""
     feed_seq: int = 0
     reported_seq: int = 0
     report_soon: bool = False
@@ -59,13 +65,35 @@ class EngineState:
     bar_starts: dict[int, int] = field(default_factory=dict)
 
 
-class StrategyEngineCore:
-    """Implements `shared.kernel.outputs.Core`."""
+class HookOverran(BaseException):
+    """A hook took too long and was cut off. No `Exception`: a strategy must not catch it."""
 
-    def __init__(self, config: StrategyEngineConfig, strategy: Strategy) -> None:
+
+def call_directly(hook: Callable[..., object], *arguments: Any) -> object:
+    """The guard that guards nothing: for the lab, where time stands still in a step."""
+    return hook(*arguments)
+
+
+class StrategyEngineCore:
+    """Implements `shared.kernel.outputs.Core`.
+
+    `guard` calls a hook and raises `HookOverran` if it cuts it off. How long a hook takes is no
+    input, so the verdict is made one: `verdict` is journaled before the input that it is about, and
+    a replay then pauses there without calling the hook.
+    """
+
+    def __init__(
+        self,
+        config: StrategyEngineConfig,
+        strategy: Strategy,
+        guard: Callable[..., object] = call_directly,
+    ) -> None:
         check(strategy.name == config.strategy, "the strategy is the configured one", strategy.name)
         self._config = config
         self._strategy = strategy
+        self._guard = guard
+        self._input_id = ""
+        self._verdict: HookCut | None = None
         self._desk = Desk(config)
         self._context = Context(self._desk)
         self._state = EngineState()
@@ -74,6 +102,7 @@ class StrategyEngineCore:
     def handle(self, event: Event, now: Now) -> list[Output]:
         """Take one input; return what to do."""
         self._desk.now = now
+        self._input_id = event.envelope.id
         self._outputs = []
         match event.body:
             case Trade() as trade:
@@ -110,6 +139,8 @@ class StrategyEngineCore:
                 self._sighted(stream)
             case PeerStatus(peer=peer, up=up):
                 self._peer(peer, up)
+            case HookCut(input_id=input_id):
+                self._state.cut_at = input_id
             case ReconcileReport() | Undelivered():
                 pass  # risk and watchdog act on breaks; progress is repeated by its timer
             case body:
@@ -131,8 +162,23 @@ class StrategyEngineCore:
         return ServiceState.REDUCE_ONLY if reduce_only else ServiceState.TRADING
 
     def state(self) -> object:
-        """Engine, desk and everything the strategy keeps on itself."""
+        """Engine, desk and everything the strategy keeps on itself.
+
+        `Unpackable` if the strategy holds one list or object in two places.
+        """
+        check_no_sharing(vars(self._strategy))
         return [self._state, self._desk.state, vars(self._strategy)]
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        self._state, self._desk.state, memory = state
+        vars(self._strategy).clear()
+        vars(self._strategy).update(memory)
+
+    def verdict(self) -> HookCut | None:
+        """What must stand in the journal before the last input, once."""
+        found, self._verdict = self._verdict, None
+        return found
 
     # --- market ---------------------------------------------------------------------------------
 
@@ -199,26 +245,45 @@ class StrategyEngineCore:
     # --- the strategy ---------------------------------------------------------------------------
 
     def _call(self, hook: Callable[..., None], *arguments: Any) -> None:
-        """Run one hook of foreign code. Whatever it raises pauses it; nothing is half done."""
+        """Run one hook of foreign code. Whatever goes wrong pauses it; nothing is half done."""
         if self._state.paused:
             return
         try:
-            hook(self._context, *arguments)
+            if self._state.cut_at == self._input_id:
+                raise HookOverran
+            returned = self._guard(hook, self._context, *arguments)
+        except HookOverran:
+            self._cut_off(hook)
         except Exception as error:  # foreign code: any error is possible, and it is logged
-            withdrawn = self._desk.withdraw_wanted()
-            self._state.paused = f"strategy raised {type(error).__name__}"
-            self._log(
-                "strategy_raised",
-                "error",
-                strategy=self._config.strategy,
-                hook=hook.__name__,
-                error=type(error).__name__,
-                text=str(error)[:ERROR_TEXT_MAX],
-                intents_withdrawn=withdrawn,
-                fix="Mend the strategy and start a new run.",
-            )
-            return
-        self._outputs += self._desk.take_wanted()
+            what, text = type(error).__name__, str(error)[:ERROR_TEXT_MAX]
+            self._pause("strategy_raised", f"raised {what}", hook, error=what, text=text)
+        else:
+            if returned is None:
+                self._outputs += self._desk.take_wanted()
+                return
+            seen = f"{type(returned).__name__} {returned!r}"[:ERROR_TEXT_MAX]
+            fix = "A hook returns nothing: ask for orders with ctx, then start a new run."
+            self._pause("strategy_returned", "returned a value", hook, value=seen, fix=fix)
+
+    def _cut_off(self, hook: Callable[..., None]) -> None:
+        limit_ns = self._config.tunables.hook_limit_ns
+        if self._state.cut_at != self._input_id:
+            self._state.cut_at = self._input_id
+            self._verdict = HookCut(self._input_id)
+        fix = "Make the hook shorter, or raise strategy_engine.hook_limit_ns; start a new run."
+        self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
+
+    def _pause(self, event: str, why: str, hook: Callable[..., None], **fields: str | int) -> None:
+        """Nothing of this hook leaves, and no other is called for the rest of the run."""
+        withdrawn = self._desk.withdraw_wanted()
+        self._state.paused = f"strategy {why} in {hook.__name__}"
+        facts: dict[str, str | int | bool | None] = {
+            "strategy": self._config.strategy,
+            "hook": hook.__name__,
+            "intents_withdrawn": withdrawn,
+            "fix": "Mend the strategy and start a new run.",
+        }
+        self._log(event, "error", **{**facts, **fields})
 
     # --- control, streams, peers, timers ---------------------------------------------------------
 

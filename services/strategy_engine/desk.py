@@ -62,7 +62,7 @@ class DeskState:
     install_id: str = ""
     epoch: int = 0
     counter: int = 0
-    mode: Mode = Mode.NORMAL
+    mode: Mode = Mode.HALT
     blind: dict[str, bool] = field(default_factory=dict)
     position_lots: int = 0
     last_price_ticks: int | None = None
@@ -172,6 +172,7 @@ class Desk:
         state = self.state
         state.install_id, state.epoch, state.counter = install_id, epoch, 0
         state.blind = {LEDGER: True, self.market_stream: True}
+        state.mode = Mode.HALT  # until the watchdog says otherwise: it repeats it every second
 
     @property
     def sighted(self) -> bool:

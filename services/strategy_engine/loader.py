@@ -29,6 +29,9 @@ FORBIDDEN_NAMES = frozenset(
 )
 DUNDERS_ALLOWED = frozenset({"__init__", "__post_init__", "__name__"})
 OWN = ("self", "cls")
+# What could catch the alarm that ends a hook which takes too long.
+CATCHING_METHODS = frozenset({"__exit__", "__aexit__", "__del__"})
+LEAVING = (ast.Return, ast.Break, ast.Continue)
 
 
 def load_strategy(name: str, folder: Path = FOLDER) -> Strategy:
@@ -96,6 +99,12 @@ def check_source(tree: ast.Module, path: Path) -> None:
                 _at(path, node.lineno, "global", "Keep what the strategy remembers on self.")
             case ast.Name(id=name):
                 _check_name(name, path, node.lineno)
+            case ast.ExceptHandler(type=None):
+                _at(path, node.lineno, "except:", "Name what you catch, such as ValueError.")
+            case ast.Try(finalbody=[_, *_] as last):
+                _check_finally(last, path)
+            case ast.FunctionDef(name=name) if name in CATCHING_METHODS:
+                _at(path, node.lineno, f"def {name}", "Leave it out: it can swallow errors.")
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             _check_attribute(node, modules, path)
@@ -128,6 +137,13 @@ def _is_offered(module: str, name: str) -> bool:
 def _check_name(name: str, path: Path, line: int) -> None:
     if name in FORBIDDEN_NAMES or (name.startswith("__") and name not in DUNDERS_ALLOWED):
         _at(path, line, name, "A strategy only computes: leave it out and use ctx.")
+
+
+def _check_finally(body: list[ast.stmt], path: Path) -> None:
+    for node in (inner for statement in body for inner in ast.walk(statement)):
+        if isinstance(node, LEAVING):
+            what = f"{type(node).__name__.lower()} in finally"
+            _at(path, node.lineno, what, "Move it out: it swallows the error on its way.")
 
 
 def _check_attribute(node: ast.Attribute, modules: dict[str, str], path: Path) -> None:

@@ -12,6 +12,7 @@ Limits: the venue trusts its peers' names; it is a simulator, the fence is aroun
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.broker import (
@@ -29,6 +30,7 @@ from services.venue.served_feed import FeedItem, ServedFeed
 from services.venue.sessions import Session, SessionEvent
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Event, Log, Output, Push
+from shared.kernel.pack import put_back
 from shared.markets import parse_contract
 from shared.venue import Exchange, ExchangeState, Order, Report
 
@@ -86,6 +88,13 @@ class VenueCore:
     def state(self) -> object:
         """Account, sessions and feed."""
         return self._state
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave."""
+        put_back(self._state.exchange, state.exchange)
+        put_back(self.feed, state.feed)  # the pump looks at this very object
+        state.exchange, state.feed = self._state.exchange, self.feed
+        self._state = state
 
     # --- the feed -------------------------------------------------------------------------------
 

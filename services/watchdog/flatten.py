@@ -6,7 +6,8 @@ orders run through zero and open the opposite position:
 1. **Fence and drain first.** Plan nothing before the router can send no more: its lease has run
    out and the longest wire delay has passed. The core's REVOKING phase sees to that.
 2. **Orders before positions, and subtract.** What live orders on the closing side may still fill is
-   already on its way: close only the rest. Orders of every session count, ours too.
+   already on its way: close only the rest. Orders of every session count, ours too, and of ours
+   also those that the account does not show yet.
 3. **Settle.** The account may lag behind its fills by `report_lag_ns`. Act only when the view of
    orders and positions has not changed, and we have sent nothing, for at least that long.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from services.watchdog.closing import NAME
 from services.watchdog.config import load
-from services.watchdog.core import NAME, WatchdogCore
+from services.watchdog.core import WatchdogCore
 from services.watchdog.ways_in import WaysIn
 from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder

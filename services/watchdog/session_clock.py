@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from services.watchdog.config import WatchdogConfig
+from services.watchdog.state import WatchdogState
+from shared.kernel.clock import Now
 from shared.kernel.outputs import Output, SetTimer
 from shared.markets import new_york_day_and_second, next_time_of_day_ns
+
+
+def arm_clock(state: WatchdogState, config: WatchdogConfig, now: Now) -> list[Output]:
+    """Set today's session timers once the stream clock runs; catch up if it starts late."""
+    if state.clock_armed or now.stream_ns == 0:
+        return []
+    state.clock_armed = True
+    return session_timers(config, now.stream_ns)
 
 
 def session_timers(config: WatchdogConfig, stream_ns: int) -> list[Output]:

@@ -31,6 +31,7 @@ class WaysIn:
         self._signalled = False
         self._look_at_ns = 0
         signal.signal(KILL_SIGNAL, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {KILL_SIGNAL})  # see `__main__`
 
     def next_input(self, now: Now) -> tuple[Message, int] | None:
         """The latch once, then any wish to kill: a file once for each time that it is made."""

@@ -23,7 +23,7 @@ The watchdog still closes positions, as long as the broker shows a whole account
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proto_schemas.base import Message
 from proto_schemas.broker import (
@@ -149,6 +149,27 @@ class BrokerSession:
     def unknown(self) -> list[SessionOrder]:
         """Orders of which nobody knows whether they live."""
         return [item for item in self.live.values() if item.state is OrderState.UNKNOWN]
+
+    def in_flight(self) -> tuple[str, ...]:
+        """Ids of orders that were handed to the socket and that the broker has not named yet."""
+        waiting = (OrderState.SUBMITTED, OrderState.UNKNOWN)
+        return tuple(key for key, item in self.live.items() if item.state in waiting)
+
+    def with_unseen(self, body: BrokerSnapshot) -> BrokerSnapshot:
+        """The account, and our own live orders that it does not show (yet): they may be behind it.
+
+        A query may reach the broker before an order that was sent before it.
+        """
+        shown = {order.client_order_id for order in body.orders}
+        unseen = [item for key, item in self.live.items() if key not in shown]
+        orders = tuple(
+            BrokerOrder(
+                item.order.client_order_id, self.name, item.order.instrument, item.order.side,
+                item.order.quantity_lots, item.filled_lots, item.state,
+            )
+            for item in unseen
+        )  # fmt: skip
+        return replace(body, orders=body.orders + orders) if orders else body
 
     # --- what the broker and the ledger say -----------------------------------------------------
 

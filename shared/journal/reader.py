@@ -74,14 +74,24 @@ def walk_journal(path: Path, service: str, run_id: str, on_record: OnRecord) -> 
         os.close(fd)
 
 
-def walk_fd(fd: int, file: str, service: str, run_id: str, on_record: OnRecord) -> JournalEnd:
-    """`walk_journal` on an open file; its position is neither used nor moved."""
+def walk_fd(
+    fd: int,
+    file: str,
+    service: str,
+    run_id: str,
+    on_record: OnRecord,
+    start: Cursor | None = None,
+) -> JournalEnd:
+    """`walk_journal` on an open file; its position is neither used nor moved.
+
+    `start`: a place that `stands_at` found good; what lies before it is not read.
+    """
     size_bytes = file_size(fd, file)
     first = read_at(fd, file, 0, min(size_bytes, HEADER_WINDOW_BYTES))
     header = expect_header(first, file, service, run_id)
     if header is None:
         return JournalEnd(0, 0, chain_seed(encode_header(service, run_id)), size_bytes)
-    place = Cursor(0, header.size_bytes, header.seed)
+    place = start or Cursor(0, header.size_bytes, header.seed)
     stop = Stop.INCOMPLETE
     while place.offset_bytes < size_bytes:
         data = read_window(fd, file, place.offset_bytes, size_bytes)
@@ -94,6 +104,14 @@ def walk_fd(fd: int, file: str, service: str, run_id: str, on_record: OnRecord) 
             break
     torn_bytes = size_bytes - place.offset_bytes
     return JournalEnd(place.number, place.offset_bytes, place.chain, torn_bytes)
+
+
+def stands_at(fd: int, file: str, last: Cursor, place: Cursor) -> bool:
+    """True if the records from `last` on are whole, follow the chain and end exactly at `place`."""
+    length_bytes = place.offset_bytes - last.offset_bytes
+    if not 0 < length_bytes <= WINDOW_BYTES or place.offset_bytes > file_size(fd, file):
+        return False
+    return scan(read_at(fd, file, last.offset_bytes, length_bytes), last).end == place
 
 
 def refuse_damage(fd: int, file: str, place: Cursor, stop: Stop, size_bytes: int) -> None:

@@ -14,16 +14,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from shared.journal.frame import Cursor, encode_frames
 from shared.journal.header import encode_header
-from shared.journal.reader import JournalEnd, OnRecord, closed, walk_fd
+from shared.journal.reader import JournalEnd, OnRecord, closed, stands_at, walk_fd
 from shared.kernel.errors import OperatorFault, OurFault
 
 FILE_MODE = 0o600
+
+Resume = Callable[[Callable[[Cursor, Cursor], bool]], Cursor | None]
+"""Given a test of (last, place), says from which place to go on; None: from the start."""
 
 
 class JournalWriter:
@@ -33,7 +37,7 @@ class JournalWriter:
         """For `open`: `fd` is locked and recovered, `place` is the end of the file."""
         self._fd = fd
         self._file = file
-        self._place = place
+        self._place = self._last = place
         self._fault: OurFault | None = None
         self._is_closed = False
         self.cut_bytes = cut_bytes
@@ -41,9 +45,17 @@ class JournalWriter:
 
     @classmethod
     def open(
-        cls, path: Path, service: str, run_id: str, on_record: OnRecord | None = None
+        cls,
+        path: Path,
+        service: str,
+        run_id: str,
+        on_record: OnRecord | None = None,
+        resume: Resume | None = None,
     ) -> JournalWriter:
         """Create or recover the journal at `path`; `on_record` gets every recovered payload.
+
+        `resume` may name a place to go on from: it is asked with a test of places, and what it
+        returns (a good place, or None for the start) decides from where `on_record` is called.
 
         What `on_record` raises passes through, with the lock released.
 
@@ -57,7 +69,8 @@ class JournalWriter:
         fd = _open_file(path)
         try:
             _lock(fd, file)
-            end = walk_fd(fd, file, service, run_id, on_record or _ignore)
+            start = resume(partial(stands_at, fd, file)) if resume else None
+            end = walk_fd(fd, file, service, run_id, on_record or _ignore, start)
             place = _make_appendable(fd, file, end, header)
             _sync_directory(path)
         except BaseException:
@@ -75,6 +88,16 @@ class JournalWriter:
         """Size of the file up to the end of the last appended record."""
         return self._place.offset_bytes
 
+    @property
+    def place(self) -> Cursor:
+        """Behind the last appended record."""
+        return self._place
+
+    @property
+    def last(self) -> Cursor:
+        """Before the records of the last append; the same as `place` if there was none."""
+        return self._last
+
     def append(self, payload: bytes) -> None:
         """`append_many` of one payload."""
         self.append_many([payload])
@@ -90,7 +113,7 @@ class JournalWriter:
         data, place = encode_frames(payloads, self._place)
         try:
             _write(self._fd, self._file, data)
-            self._place = place
+            self._last, self._place = self._place, place
         except BaseException as error:
             self._fault = _as_fault("JOURNAL_WRITE_FAILED", self._file, error)
             raise

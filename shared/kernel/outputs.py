@@ -7,7 +7,7 @@ process until everything handled so far stands on disk.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from proto_schemas.base import Envelope, Message
 from shared.kernel.clock import Now
@@ -95,6 +95,13 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """End another process of this run by force (SIGKILL); a `Fenced` input says what came of it."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """A `TimerFired(name)` input at or after `at_ns`; replaces one of the same name."""
 
@@ -131,7 +138,18 @@ class Exit:
 
 
 Output = (
-    Publish | Request | Reply | Send | Push | Barrier | Store | SetTimer | CancelTimer | Log | Exit
+    Publish
+    | Request
+    | Reply
+    | Send
+    | Push
+    | Barrier
+    | Store
+    | Fence
+    | SetTimer
+    | CancelTimer
+    | Log
+    | Exit
 )
 
 
@@ -149,3 +167,6 @@ class Core(Protocol):
 
     def state(self) -> object:
         """The core's whole mutable state, for hashing and snapshots (dataclasses, dicts, ints)."""
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` once gave, in place of everything; the config stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.kernel.outputs import Log, Store
+from shared.kernel.outputs import Fence, Log, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Stop:
     reason: str
 
 
-Effect = Transmit | Sync | Store | LogLine | Stop
+Effect = Transmit | Sync | Store | Fence | LogLine | Stop
 
 
 @dataclass(slots=True)

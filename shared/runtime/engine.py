@@ -17,7 +17,7 @@ An epoch is one life of the process. `Started` opens it: sequences begin at 1, t
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from proto_schemas.base import Envelope, Message
 from proto_schemas.control import (
@@ -45,6 +45,7 @@ from shared.kernel.outputs import (
     Core,
     Event,
     Exit,
+    Fence,
     Log,
     Output,
     Publish,
@@ -57,8 +58,11 @@ from shared.kernel.outputs import (
 )
 from shared.runtime import admission
 from shared.runtime.effects import Effect, LogLine, Step, Stop, Sync, Transmit
+from shared.runtime.snapshots import Place, snapshot
 
 OWN_STREAM = "internal"
+MEMORY = ("epoch", "outbox", "replies", "replicas", "timers", "_seqs", "_latest", "_logs")
+"""What a replay rebuilds, besides the core. Who lives (`peers`) and counters are no part of it."""
 
 
 class Origin(NamedTuple):
@@ -279,7 +283,7 @@ class Engine:
                 self._one_shot(output, cause, now)
             case Barrier():
                 self._effects.append(Sync())
-            case Store():
+            case Store() | Fence():
                 self._effects.append(output)
             case SetTimer():
                 self.timers.set(output)
@@ -366,33 +370,25 @@ class Engine:
 
     def _answer_snapshot(self, request: Envelope, ask: SnapshotRequest, now: Now) -> None:
         log = self._logs.get(ask.stream, StreamLog())
-        missed = log.after(ask.after_epoch, ask.after_seq)
-        epoch, seq = log.last() if log.kept else (self.epoch, 0)
-        frames = missed if missed is not None else self._current(ask.stream, (epoch, seq), now)
-        body = Snapshot(ask.stream, epoch, seq, missed is not None, frames)
+        place = Place(self.service, ask.stream, *(log.last() if log.kept else (self.epoch, 0)))
+        body = snapshot(self.core, log, ask, place, now)
         stream = f"aux.{request.producer}"
         frame, message_id, kind = self._frame(body, stream, Origin(None, request.id), now)
         self._effects.append(Transmit("router", request.producer, frame, message_id, kind))
 
-    def _current(self, stream: str, position: tuple[int, int], now: Now) -> tuple[bytes, ...]:
-        return tuple(
-            encode(
-                Envelope(
-                    BY_MODEL[type(message)].kind,
-                    BY_MODEL[type(message)].version,
-                    self.service,
-                    position[0],
-                    stream,
-                    position[1],
-                    now.boot_ns,
-                    now.stream_ns,
-                    None,
-                    None,
-                ),
-                message,
-            )
-            for message in self.core.current(stream)
-        )
+    # --- checkpoints ----------------------------------------------------------------------------
+
+    def memory(self) -> list[Any]:
+        """Everything that stepping the journal would rebuild: for `pack`, at once."""
+        return [*(getattr(self, name) for name in MEMORY), self.core.state()]
+
+    def restore(self, memory: list[Any]) -> None:
+        """Take back what `memory` once gave; streams are those that are followed today."""
+        followed = self.replicas
+        for name, value in zip(MEMORY, memory, strict=False):
+            setattr(self, name, value)
+        self.replicas = {name: self.replicas.get(name, fresh) for name, fresh in followed.items()}
+        self.core.restore(memory[-1])
 
     def _digest(self) -> bytes:
         """What this input led to, in 8 bytes: a replay must come to the same."""

@@ -7,8 +7,7 @@ leaves the process before the input that caused it stands in the journal: so a k
 leaves either an input that never happened (its sender repeats it) or one that the restart steps
 again.
 
-Starting and recovering are the same: step the journal with the effects thrown away, then `Started`.
-A replay that comes to other outputs than the journal says was written by other code: refused.
+Starting and recovering are the same (`recovery.py`); then comes `Started`.
 
 `Source` is how a service feeds in what no socket brings (the venue's recorded feed): the loop
 asks it, it never calls in. A thread would have to hand its events over the same way.
@@ -26,19 +25,20 @@ from types import FrameType
 from typing import Protocol
 
 from proto_schemas.base import Message
-from proto_schemas.control import Heartbeat, PeerStatus, Started
+from proto_schemas.control import Fenced, Heartbeat, PeerStatus, Started
 from proto_schemas.registry import gapless_streams
 from shared.bus.codec import BadFrame, decode, encode
-from shared.journal import JournalWriter
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
-from shared.kernel.outputs import Core, Event, Log, Store
+from shared.kernel.outputs import Core, Event, Fence, Log, Store
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 from shared.runtime.engine import Engine
+from shared.runtime.fence import fence
 from shared.runtime.log import open_log
 from shared.runtime.metrics import Counts, HostCollector, serve
-from shared.runtime.record import pack_record, unpack_record
+from shared.runtime.record import pack_record
+from shared.runtime.recovery import Recovery
 from shared.runtime.run_folder import RunFolder, code_hash
 from shared.runtime.twins import write_twins
 from shared.runtime.wires import Wires
@@ -71,6 +71,10 @@ class Service:
     source: Source | None = None
     tap: Callable[[bytes], None] | None = None
     """Called with every frame that arrives, before anything looks at it."""
+    verdict: Callable[[], Message | None] | None = None
+    """Asked after each step: what must stand in the journal before that input."""
+    went_live: Callable[[], None] = lambda: None
+    """Called once, when the journal has been stepped and new inputs are about to come."""
     metrics_port: int = 0
 
 
@@ -96,40 +100,36 @@ class Host:
         self._records: list[bytes] = []
         self._effects: list[Effect] = []
         self._stopping = ""
-        self.journal = self._recover()
+        self._recovery = self._recover()
+        self.journal = self._recovery.journal
         self._metrics_port = self._serve_metrics()
 
     # --- start ----------------------------------------------------------------------------------
 
-    def _recover(self) -> JournalWriter:
-        """Step every journaled input again; refuse if any of them leads elsewhere now."""
-        path = self.run_folder.journal(self.service.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writer = JournalWriter.open(
-            path, self.service.name, self.run_folder.settings.run_id, self._replay_record
+    def _recover(self) -> Recovery:
+        """Come back to where the journal ends."""
+        recovery = Recovery(self.run_folder, self.engine, self.log)
+        found = recovery.found
+        self.log.info(
+            "recovered",
+            records=found.records,
+            stepped=found.stepped,
+            cut_bytes=found.cut_bytes,
+            checkpoint=found.checkpoint,
         )
-        self.log.info("recovered", records=writer.count, cut_bytes=writer.cut_bytes)
-        return writer
-
-    def _replay_record(self, payload: bytes) -> None:
-        event, now, digest = unpack_record(payload)
-        self._stream_ns = max(self._stream_ns, now.stream_ns)
-        step = self.engine.step(event, now)
-        if step.digest != digest:
-            raise OurFault(
-                "REPLAY_DIFFERS",
-                field=f"{self.service.name} journal, input {event.envelope.id}",
-                value=step.digest.hex(),
-                fix=f"The journal says {digest.hex()}: other code wrote it. Start a new run.",
-            )
+        self._stream_ns = recovery.stream_ns
+        return recovery
 
     def _start_epoch(self) -> None:
+        self.service.went_live()
         now = self._now()
         settings = self.run_folder.settings
         started = Started(settings.install_id, self.run_folder.config_hash, code_hash())
         self._step(self.engine.internal(started, now), None, now)
         self._effects.insert(0, Sync())
         self._flush()
+        if self._recovery.was_long():
+            self._recovery.save(self._stream_ns)
         self.log.info("started", epoch=self.engine.epoch, metrics_port=self._metrics_port)
 
     def _serve_metrics(self) -> int:
@@ -225,6 +225,8 @@ class Host:
         for change in self.engine.peers.silent(now.boot_ns):
             self._step_internal(change)
         self._flush()
+        if self._recovery.due():
+            self._recovery.save(self._stream_ns)
         beat = self.engine.heartbeat(os.getpid(), code_hash(), self._metrics_port, now)
         self.wires.send(beat)
 
@@ -238,6 +240,10 @@ class Host:
         step = self.engine.step(event, now)
         self.counts.handle_ns += boot_ns() - began
         self.counts.handled[event.envelope.kind] += 1
+        verdict = self.service.verdict() if self.service.verdict is not None else None
+        if verdict is not None:
+            note = self.engine.internal(verdict, now)
+            self._records.append(pack_record(encode(note.envelope, note.body), now, b""))
         if step.journal:
             raw = frame if frame is not None else encode(event.envelope, event.body)
             self._records.append(pack_record(raw, now, step.digest))
@@ -267,10 +273,18 @@ class Host:
                     synced = True
                 case Store(name, data):
                     write_twins(self.run_folder.twins(name), data)
+                case Fence(peer):
+                    self._fence(peer)
                 case LogLine(log, correlation_id):
                     self._log_line(log, correlation_id)
                 case Stop(reason):
                     raise OurFault("CORE_STOPPED", field=self.service.name, value=reason, fix="")
+
+    def _fence(self, peer: str) -> None:
+        known = self.engine.peers.table.get(peer)
+        outcome = fence(self.run_folder, peer, known.heartbeat.pid) if known else "NEVER_HEARD_OF"
+        now = self._now()
+        self._step(self.engine.internal(Fenced(peer, outcome), now), None, now)
 
     def _log_line(self, log: Log, correlation_id: str | None) -> None:
         if log.level == "debug":
@@ -314,6 +328,7 @@ class Host:
         self.log.info("stopped", signal=self._stopping, progress=self.engine.progress)
         if self.service.source is not None:
             self.service.source.close()
+        self._recovery.save(self._stream_ns)
         self.journal.sync()
         self.journal.close()
         self.wires.close()

@@ -64,6 +64,10 @@ class RunFolder:
         """The journal of one service."""
         return self.root / "journals" / f"{service}.journal"
 
+    def checkpoint(self, service: str) -> Path:
+        """The last checkpoint of one service."""
+        return self.root / "journals" / f"{service}.checkpoint"
+
     def log(self, service: str) -> Path:
         """The log file of one service."""
         return self.root / "logs" / f"{service}.log"

@@ -142,7 +142,9 @@ def small_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names |= {f"{top}/__init__.py" for top in ("services", "shared", "proto_schemas")}
     names |= {"services/lab/bench.py", "services/lab/floors.py", "shared/runtime/engine.py"}
     names |= {"services/strategy_engine/strategies/__init__.py", "services/strategy_engine/api.py"}
-    names |= {f"shared/runtime/{name}.py" for name in ("admission", "effects", "record")}
+    names |= {
+        f"shared/runtime/{name}.py" for name in ("admission", "effects", "record", "snapshots")
+    }
     names |= {"shared/bus/commands.py", "services/venue/record.py"}
     for name in sorted(names):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

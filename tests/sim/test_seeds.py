@@ -31,12 +31,27 @@ def test_no_seed_breaks_an_invariant() -> None:
     assert report.counts["doubled"] > 500
 
 
-@pytest.mark.parametrize(
-    "seed", [int(line.split()[0]) for line in REGRESSIONS.open() if line[0] != "#"]
-)
-def test_a_seed_that_once_failed_holds(seed: int) -> None:
-    failure = run_seed(seed, SimReport(seed))
+def regressions() -> list[tuple[int, int]]:
+    """Seed, and how often it pulls the kill switch (`kills=5` behind the seed)."""
+    rows = [line.split() for line in REGRESSIONS.open() if line[0] != "#"]
+    return [
+        (int(row[0]), int(row[1].removeprefix("kills=")) if row[1].startswith("kills=") else 0)
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize(("seed", "kills"), regressions())
+def test_a_seed_that_once_failed_holds(seed: int, kills: int) -> None:
+    failure = run_seed(seed, SimReport(seed), kills=kills)
     assert failure is None, failure
+
+
+def test_fifty_kills_at_random_moments_end_flat_and_trade_again() -> None:
+    report = run_seeds(first_seed=5_000, seeds=10, kills=5)
+    assert [f"{each.replay}: {each.invariant} {each.detail}" for each in report.failures] == []
+    assert report.counts["kill_switches"] == 50
+    assert report.counts["orders_at_venue"] > 1_000
+    assert report.counts["checkpoints_proven"] > 0
 
 
 def test_a_seed_tells_the_same_story_twice_and_in_another_process_with_other_hashes() -> None:

@@ -17,9 +17,17 @@ from shared.runtime.run_folder import RunFolder
 Answers = Callable[[Event], list[Message]]
 
 
+Says = Callable[[], list[Message]]
+
+
 @contextmanager
-def answering(run: RunFolder, **services: Answers) -> Iterator[list[Event]]:
-    """Serve these services' command sockets; yields what was asked, in order."""
+def answering(
+    run: RunFolder, watchdog_says: Says | None = None, **services: Answers
+) -> Iterator[list[Event]]:
+    """Serve these services' command sockets; yields what was asked, in order.
+
+    `watchdog_says`: what the watchdog publishes, asked for a hundred times a second.
+    """
     asked: list[Event] = []
     context = zmq.Context()
     sockets = {name: context.socket(zmq.ROUTER) for name in services}
@@ -27,9 +35,16 @@ def answering(run: RunFolder, **services: Answers) -> Iterator[list[Event]]:
         socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # as the services have it
         socket.bind(run.endpoint(name, "cmd"))
     stop = threading.Event()
+    publisher = context.socket(zmq.PUB)
+    if watchdog_says is not None:
+        publisher.bind(run.endpoint("watchdog", "pub"))
 
     def serve() -> None:
         while not stop.is_set():
+            for body in watchdog_says() if watchdog_says is not None else []:
+                publisher.send(published("watchdog", body))
+            if not sockets:
+                stop.wait(0.01)
             for name, socket in sockets.items():
                 if socket.poll(10):
                     identity, frame = socket.recv_multipart()
@@ -46,6 +61,12 @@ def answering(run: RunFolder, **services: Answers) -> Iterator[list[Event]]:
         stop.set()
         thread.join()
         context.destroy(linger=0)
+
+
+def published(service: str, body: Message) -> bytes:
+    """A message of a stream as it comes over the wire."""
+    row = BY_MODEL[type(body)]
+    return encode(Envelope(row.kind, 1, service, 1, row.stream, 1, 0, 0, None, None), body)
 
 
 def reply(service: str, body: Message, cause: str) -> bytes:

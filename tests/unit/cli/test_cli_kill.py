@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from proto_schemas.base import Message
-from proto_schemas.control import KillRequest, ResumeRequest, StatusReport
+from proto_schemas.broker import BrokerPosition
+from proto_schemas.control import AccountView, Control, KillRequest, ResumeRequest, StatusReport
+from proto_schemas.enums import Mode, SessionPhase
 from proto_schemas.signals import Ack, Nack
 from services.cli import kill, resume
 from services.cli.client import ServiceClient, sendable
 from services.cli.exit_codes import TimedOut
-from services.cli.kill import KillOptions, is_flat, judge, run_kill
+from services.cli.kill import KillOptions, judge, run_kill
 from services.cli.resume import ResumeOptions, refuse, run_resume
 from services.cli.runs import NewRun, create_run, remove_sockets
 from services.cli.status import run_status, status_json
+from services.cli.watchdog_view import Seen
 from shared.kernel.errors import OperatorFault, OurFault
 from shared.kernel.outputs import Event
 from shared.runtime.run_folder import RunFolder
@@ -39,9 +42,9 @@ def run(tmp_path: Path) -> Any:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kill, "LATCHED_WITHIN_S", 0.3)
     monkeypatch.setattr(kill, "FLAT_WITHIN_S", 0.9)
-    monkeypatch.setattr(kill, "RECONCILED_WITHIN_S", 1.0)
+    monkeypatch.setattr(kill, "ANSWER_WITHIN_S", 0.3)
     monkeypatch.setattr(resume, "ANSWER_WITHIN_S", 0.3)
-    monkeypatch.setattr(resume, "STATUS_WITHIN_S", 0.3)
+    monkeypatch.setattr(resume, "HEARD_WITHIN_S", 0.3)
 
 
 def report(
@@ -49,6 +52,20 @@ def report(
 ) -> StatusReport:
     fields = {"phase": phase, "flat": flat, "kill_id": kill_id, "reconciled": reconciled}
     return StatusReport((), {**fields, "position_lots": 0, "broker_position_lots": 0})
+
+
+def control(phase: str, flat: bool, kill_id: str | None = ID) -> Control:
+    mode = Mode.NORMAL if kill_id is None else Mode.HALT
+    return Control(1, mode, SessionPhase(phase), "x", flat, True, kill_id)
+
+
+def account(lots: int = 0) -> AccountView:
+    return AccountView((BrokerPosition("ESM30", lots),) if lots else (), 0, 1)
+
+
+def repeating(*bodies: Message) -> Any:
+    """A watchdog that says these over and over."""
+    return lambda: list(bodies)
 
 
 def says(*bodies: Message) -> Any:
@@ -114,16 +131,13 @@ def test_no_text_is_too_long_or_too_odd_for_a_kill(run: RunFolder, text: str) ->
 def test_a_kill_is_flat_when_the_watchdog_has_proven_it(
     run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    phases = iter(
-        [
-            ("OPEN", False, None),
-            ("REVOKING", False, ID),
-            ("FLAT", True, ID, False),
-            ("FLAT", True, ID),
-        ]
-    )
+    phases = iter([control("OPEN", False, None)] * 20 + [control("REVOKING", False)] * 5)
+    end = control("FLAT", True)
     with answering(
-        run, watchdog=says(Ack()), monitor=lambda event: [report(*next(phases, ("FLAT", True, ID)))]
+        run,
+        watchdog_says=lambda: [account(), next(phases, end)],
+        watchdog=says(Ack()),
+        monitor=says(report("FLAT", True)),
     ) as asked:
         assert run_kill(kill_options(run)) == 0
     found = told(capsys)
@@ -134,48 +148,51 @@ def test_a_kill_is_flat_when_the_watchdog_has_proven_it(
     assert not run.kill_file.exists()
 
 
+def test_a_kill_needs_no_monitor_and_no_ledger(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = repeating(control("FLAT", True), account())
+    with answering(run, watchdog_says=said, watchdog=says(Ack())):
+        assert run_kill(kill_options(run)) == 0
+    found = told(capsys)
+    assert (found["flat"], found["position_lots"], found["broker_position_lots"]) == (True, None, 0)
+
+
 @pytest.mark.parametrize(
-    ("seen", "flat"),
+    ("said", "flat"),
     [
-        (report("FLAT", True), True),
-        (report("CLOSED", True), True),
-        (report("CLOSED", True, None), False),
-        (report("FLAT", False), False),
-        (report("VERIFYING", True), False),
+        (control("FLAT", True), True),
+        (control("CLOSED", True), True),
+        (control("CLOSED", True, None), False),
+        (control("FLAT", False), False),
+        (control("VERIFYING", True), False),
         (None, False),
     ],
 )
-def test_only_a_proof_made_under_the_kill_counts_as_flat(
-    seen: StatusReport | None, flat: bool
-) -> None:
-    assert is_flat(seen) is flat
+def test_only_a_proof_made_under_the_kill_counts_as_flat(said: Control | None, flat: bool) -> None:
+    seen = Seen(said, account())
+    assert seen.is_flat is flat
     result, code = judge(seen, True, True, 0.0)
     assert (result.ok, code) == ((True, 0) if flat else (False, 75))
-
-
-def test_what_the_broker_was_seen_to_hold_before_the_proof_is_not_shown(
-    run: RunFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with answering(run, watchdog=says(Ack()), monitor=says(report("FLAT", True, ID, False))):
-        assert run_kill(kill_options(run)) == 0
-    found = told(capsys)
-    assert (found["flat"], found["broker_position_lots"]) == (True, None)
 
 
 def test_not_flat_in_time_is_75_and_it_stays_latched(
     run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with answering(run, watchdog=says(Ack()), monitor=says(report("FLATTENING", False))):
+    said = repeating(control("FLATTENING", False), account(3))
+    with answering(run, watchdog_says=said, watchdog=says(Ack())):
         assert run_kill(kill_options(run)) == 75
     found = told(capsys)
     assert (found["ok"], found["kill_id"], found["flat"]) == (False, ID, False)
+    assert found["broker_position_lots"] == 3
     assert "stays latched" in found["error"]
 
 
 def test_without_waiting_it_ends_as_soon_as_it_is_latched(
     run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with answering(run, watchdog=says(Ack()), monitor=says(report("REVOKING", False))):
+    said = repeating(control("REVOKING", False))
+    with answering(run, watchdog_says=said, watchdog=says(Ack())):
         assert run_kill(kill_options(run, wait=False)) == 0
     found = told(capsys)
     assert (found["ok"], found["kill_id"], found["flat"]) == (True, ID, False)
@@ -184,17 +201,17 @@ def test_without_waiting_it_ends_as_soon_as_it_is_latched(
 def test_a_silent_watchdog_gets_the_file(
     run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with answering(run, watchdog=silent, monitor=says(report("OPEN", False, None))):
+    with answering(run, watchdog_says=repeating(control("OPEN", False, None)), watchdog=silent):
         assert run_kill(kill_options(run)) == 75
-    assert stat.S_IMODE(run.kill_file.stat().st_mode) == 0o600
-    out, err = capsys.readouterr()
-    assert str(run.kill_file) in err
-    assert "KILL" in json.loads(out)["error"]
-    assert run_kill(kill_options(run, wait=False)) == 75, "a file that is there is no fault"
+        assert stat.S_IMODE(run.kill_file.stat().st_mode) == 0o600
+        out, err = capsys.readouterr()
+        assert str(run.kill_file) in err
+        assert "KILL" in json.loads(out)["error"]
+        assert run_kill(kill_options(run, wait=False)) == 75, "a file that is there is no fault"
 
 
 def test_a_file_that_the_watchdog_then_reads_ends_flat(run: RunFolder) -> None:
-    with answering(run, watchdog=silent, monitor=says(report("FLAT", True))):
+    with answering(run, watchdog_says=repeating(control("FLAT", True)), watchdog=silent):
         assert run_kill(kill_options(run)) == 0
 
 
@@ -263,14 +280,15 @@ def test_the_file_goes_only_with_the_kill_that_holds(
     run: RunFolder, capsys: pytest.CaptureFixture[str], held: str | None, removed: bool
 ) -> None:
     run.kill_file.touch()
-    with answering(run, watchdog=says(Ack()), monitor=says(report("FLAT", True, held))) as asked:
+    said = repeating(control("FLAT", True, held))
+    with answering(run, watchdog_says=said, watchdog=says(Ack())) as asked:
         run_resume(resume_options(run))
     assert run.kill_file.exists() is not removed
     assert told(capsys)["file_removed"] is removed
     assert isinstance(asked[-1].body, ResumeRequest), "the file goes first, then the wish"
 
 
-def test_without_a_monitor_the_file_stays(run: RunFolder) -> None:
+def test_a_watchdog_that_was_not_heard_leaves_the_file_where_it_is(run: RunFolder) -> None:
     run.kill_file.touch()
     with answering(run, watchdog=says(Ack())):
         assert run_resume(resume_options(run)) == 0

@@ -7,6 +7,7 @@ from typing import Any
 from proto_schemas.base import Message
 from proto_schemas.broker import BrokerPosition
 from proto_schemas.control import (
+    AccountView,
     Blind,
     Control,
     Heartbeat,
@@ -32,8 +33,8 @@ ES = "ESM18"
 KEYS = {
     *("stage", "run_id", "instrument", "strategy", "simulated_time", "mode", "phase", "reason"),
     *("flat", "reconciled", "kill_id", "feed_state", "feed_seq", "events_out", "gaps", "rows_in"),
-    *("rows_other", "rows_bad", "position_lots", "broker_position_lots", "orders"),
-    *("filled_orders", "realised_mills", "open_mills", "fees_mills", "stream_ns"),
+    *("rows_other", "rows_bad", "position_lots", "broker_position_lots", "broker_live_orders"),
+    *("orders", "filled_orders", "realised_mills", "open_mills", "fees_mills", "stream_ns"),
 }
 
 
@@ -91,13 +92,15 @@ def test_the_answer_has_every_field_before_anything_was_heard() -> None:
 
 def test_the_answer_is_the_last_of_everything() -> None:
     core = ready()
-    feed(core, control(), feed_status(), position(2), position(-1, "other"), report(5))
+    feed(core, control(), feed_status(), position(2), position(-1, "other"), report(7))
+    feed(core, AccountView((BrokerPosition(ES, 2), BrokerPosition("ESU24", 3)), 4, 1))
     feed(core, order(1), order(2), order(2, OrderState.FILLED))
     found = fields(core)
     assert (found["mode"], found["phase"], found["reason"]) == ("NORMAL", "OPEN", "all well")
     assert (found["feed_state"], found["feed_seq"], found["rows_in"]) == ("LIVE", 7, 9)
     assert (found["events_out"], found["gaps"]) == (8, 2)
     assert (found["position_lots"], found["broker_position_lots"]) == (1, 5)
+    assert found["broker_live_orders"] == 4
     assert (found["realised_mills"], found["open_mills"], found["fees_mills"]) == (10, 20, 60)
     assert (found["orders"], found["filled_orders"]) == (2, 1)
     assert found["stream_ns"] == now().stream_ns

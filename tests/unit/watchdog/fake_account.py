@@ -20,15 +20,25 @@ from proto_schemas.broker import (
     BrokerSnapshot,
     NewOrder,
 )
-from proto_schemas.control import Control, Lease, LeaseRequest, TimerFired
+from proto_schemas.control import (
+    AccountView,
+    Control,
+    Fenced,
+    GateClose,
+    GateClosed,
+    Lease,
+    LeaseRequest,
+    TimerFired,
+)
 from proto_schemas.enums import FeedState, OrderState
 from proto_schemas.ledger import OrderEvent, PositionUpdate, ReconcileFetch, ReconcileReport
 from proto_schemas.market_data import FeedStatus
 from proto_schemas.signals import Ack
+from services.watchdog.closing import NAME
 from services.watchdog.config import WatchdogConfig
-from services.watchdog.core import NAME, WatchdogCore
+from services.watchdog.core import WatchdogCore
 from shared.kernel.clock import MS, SECOND, Now
-from shared.kernel.outputs import Event, Output, Publish, Push, Request, Send, SetTimer
+from shared.kernel.outputs import Event, Fence, Output, Publish, Push, Request, Send, SetTimer
 from tests.support import event, started
 
 CONFIG = WatchdogConfig()
@@ -109,6 +119,8 @@ class Kennel:
     account: FakeAccount = field(default_factory=FakeAccount)
     ledger_answers: bool = True
     reconcile_clean: bool | None = True
+    in_flight: tuple[str, ...] | None = None
+    """What the router answers when its gate is to close; None: it does not answer."""
     epoch: int = 0
     timers: dict[str, SetTimer] = field(default_factory=dict)
     history: list[tuple[Event, Now]] = field(default_factory=list)
@@ -119,6 +131,9 @@ class Kennel:
     sent_ns: list[int] = field(default_factory=list)
     told: list[OrderEvent] = field(default_factory=list)
     fetched_ns: list[int] = field(default_factory=list)
+    gates: list[GateClose] = field(default_factory=list)
+    fenced: list[str] = field(default_factory=list)
+    views: list[AccountView] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.core = WatchdogCore(self.config)
@@ -193,11 +208,14 @@ class Kennel:
                 self._do(output)
 
     def _do(self, output: Output) -> None:
+        self._shut(output)
         match output:
             case SetTimer():
                 self.timers[output.name] = output
             case Publish(message=Control() as control):
                 self.controls.append(control)
+            case Publish(message=AccountView() as view):
+                self.views.append(view)
             case Push(message=Lease() as lease):
                 self.leases.append(lease)
             case Send(message=NewOrder() as order):
@@ -217,6 +235,18 @@ class Kennel:
                     self.told.append(message)
                 if self.ledger_answers:
                     self._inputs.append(event(Ack(), producer="order_state"))
+
+    def _shut(self, output: Output) -> None:
+        """What the watchdog does to the router."""
+        match output:
+            case Request(to="order_router", message=GateClose() as gate):
+                self.gates.append(gate)
+                if self.in_flight is not None:
+                    answer = GateClosed(gate.gate_id, self.in_flight)
+                    self._inputs.append(event(answer, producer="order_router"))
+            case Fence(peer=peer):
+                self.fenced.append(peer)
+                self._inputs.append(event(Fenced(peer, "ENDED")))
 
     def _hear(self, messages: list[Message]) -> None:
         if not self.account.deaf:

@@ -8,7 +8,7 @@ import pytest
 
 from proto_schemas.broker import BrokerPosition
 from proto_schemas.control import PeerStatus, Replace, Sighted
-from services.watchdog.core import CONTROL_EVERY_NS
+from services.watchdog.announce import CONTROL_EVERY_NS
 from shared.kernel.clock import MS
 from tests.unit.watchdog.fake_account import CONFIG, kennel_with
 
@@ -108,3 +108,25 @@ def test_a_report_asked_for_before_the_end_does_not_count_for_it() -> None:
     kennel.report(asked_before)
     kennel.run_for(CONTROL_MS)
     assert kennel.controls[-1].reconciled is False
+
+
+def test_our_own_order_that_the_account_does_not_show_yet_is_not_sent_again() -> None:
+    """A query may overtake an order: the answer is younger than it and knows nothing of it."""
+    kennel = kennel_with(4)
+    kennel.end_stream()
+    kennel.run_for(WAIT_MS - 1)
+    kennel.account.deaf = True
+    kennel.run_for(1)
+    holds: dict[str, Any] = {
+        "session_seq": 0, "orders": (), "positions": (BrokerPosition("ESM18", 4),)
+    }  # fmt: skip
+    for _ in range(20):
+        kennel.show(**holds)
+        kennel.run_for(50)
+        if kennel.orders:
+            break
+    for _ in range(8):
+        kennel.run_for(50)
+        kennel.show(**holds)
+    assert [order.quantity_lots for order in kennel.orders] == [4]
+    assert kennel.core.state().session.in_flight() == (kennel.orders[0].client_order_id,)

@@ -8,7 +8,9 @@ from proto_schemas.broker import BrokerOrderEvent
 from proto_schemas.control import PeerStatus
 from proto_schemas.enums import Mode, OrderState, SessionPhase
 from proto_schemas.signals import Nack
-from services.watchdog.core import CONTROL_EVERY_NS, NAME, RECONCILE_RETRY_NS
+from services.watchdog.announce import CONTROL_EVERY_NS
+from services.watchdog.closing import NAME
+from services.watchdog.reconciling import RECONCILE_RETRY_NS
 from shared.kernel.clock import MINUTE, MS
 from shared.kernel.outputs import Push
 from shared.kernel.state import state_hash

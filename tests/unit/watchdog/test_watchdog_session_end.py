@@ -10,7 +10,7 @@ from proto_schemas.broker import NewOrder
 from proto_schemas.control import TimerFired, Undelivered
 from proto_schemas.enums import Mode, OrderAction, OrderType, SessionPhase, Side
 from proto_schemas.signals import Nack
-from services.watchdog.core import NAME
+from services.watchdog.closing import NAME
 from services.watchdog.flatten import CLOSE_MAX_LOTS
 from shared.kernel.clock import MS
 from shared.kernel.ids import ORIGIN_WATCHDOG, client_order_id
