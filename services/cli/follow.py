@@ -15,7 +15,8 @@ from proto_schemas.control import StatusReport
 from proto_schemas.enums import SessionPhase
 from services.cli.client import MonitorClient
 from services.cli.exit_codes import TimedOut
-from services.cli.supervisor import ProcessInfo, Supervised
+from services.cli.supervisor import Supervised
+from services.cli.supervisor_control import Processes
 
 LOOK_EVERY_S = 0.25
 ANSWER_WITHIN_S = 1.0
@@ -29,7 +30,7 @@ class Look:
     """What was seen at one moment. No report: the monitor did not answer (yet)."""
 
     seconds: float
-    processes: dict[str, ProcessInfo]
+    processes: Processes
     report: StatusReport | None
 
     @property

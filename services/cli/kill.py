@@ -10,11 +10,13 @@ broker alone.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from proto_schemas.control import KillRequest
 from proto_schemas.signals import Ack
+from services.cli.active import active_runs
 from services.cli.client import MonitorClient, ServiceClient, sendable
 from services.cli.exit_codes import NOT_OK, OK, TIMED_OUT
 from services.cli.follow import field
@@ -56,22 +58,52 @@ class KillResult:
 
 
 def run_kill(options: KillOptions) -> int:
-    """Kill, wait until it is flat, report; the exit code."""
-    run = find_run(options.run, options.root)
-    if not Path(run.settings.sock_dir).exists():
-        return _report(_nobody(run), NOT_OK, options.as_json)
-    began = time.monotonic()
-    with WatchdogView(run) as view:
-        latched = ask_watchdog(run, options.reason)
+    """Kill, wait until it is flat, report; the exit code. Without a name: every run that is up."""
+    runs = active_runs(options.root) if options.run is None else []
+    runs = runs or [find_run(options.run, options.root)]
+    with ExitStack() as stack:
+        # All of them first, and only then the waiting.
+        killings = [Killing.begin(run, options.reason, stack) for run in runs]
+        results = [killing.end(options.wait) for killing in killings]
+    result, code = max(results, key=lambda each: each[1])
+    for other, other_code in results:
+        if other is not result and not options.as_json:
+            _report(other, other_code, as_json=False)
+    return _report(result, code, options.as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Killing:
+    """A kill of one run that is on its way. No view: the run is not up."""
+
+    run: RunFolder
+    began_s: float
+    latched: bool
+    view: WatchdogView | None
+
+    @classmethod
+    def begin(cls, run: RunFolder, reason: str, stack: ExitStack) -> Killing:
+        """Ask the watchdog, or leave the file."""
+        began_s = time.monotonic()
+        if not Path(run.settings.sock_dir).exists():
+            return cls(run, began_s, False, None)
+        view = stack.enter_context(WatchdogView(run))
+        latched = ask_watchdog(run, reason)
         if latched:
             note("the watchdog has latched the kill; this command may end, the kill holds")
         else:
             make_kill_file(run)
             note(f"the watchdog is silent; {run.kill_file} is there for when it lives")
-        within_s = FLAT_WITHIN_S if options.wait else ID_WITHIN_S
-        seen = wait_for(view, began + within_s, options.wait)
-    result, code = judge(seen, latched, options.wait, time.monotonic() - began)
-    return _report(replace(result, position_lots=_ledger_lots(run)), code, options.as_json)
+        return cls(run, began_s, latched, view)
+
+    def end(self, wait: bool) -> tuple[KillResult, int]:
+        """Wait until it is latched, and flat if that is asked for: the result and exit code."""
+        if self.view is None:
+            return _nobody(self.run), NOT_OK
+        deadline_s = self.began_s + (FLAT_WITHIN_S if wait else ID_WITHIN_S)
+        seen = wait_for(self.view, deadline_s, wait)
+        result, code = judge(seen, self.latched, wait, time.monotonic() - self.began_s)
+        return replace(result, position_lots=_ledger_lots(self.run)), code
 
 
 def ask_watchdog(run: RunFolder, reason: str) -> bool:

@@ -1,54 +1,20 @@
 """The command line `bulkhead`. Start reading here; each command's work is in the file of its name.
 
-Modules are imported when their command runs, so that `bulkhead --help` is quick. Every command goes
-through `finish`, the one place that turns faults into a line on stderr and an exit code; the codes
-are in exit_codes.py. There are no prompts.
+Modules are imported when their command runs, so that `bulkhead --help` is quick. Here are the
+commands of daily use; those that measure and check are in lab_app.py.
 """
 
 from __future__ import annotations
 
-import signal
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from services.cli import exit_codes
-from services.cli.output import CommandFailed, fault_json, note, print_fault, print_json
-from shared.kernel.errors import Fault, OurFault
+from services.cli import exit_codes, lab_app
+from services.cli.app import DEFAULT_STRATEGY, AsJson, RunName, RunsDir, Strategy, app, finish
 
 USAGE_ERROR = 2  # what the option parser ends with
-DEFAULT_STRATEGY = "ema_cross"
-
-app = typer.Typer(
-    help="An automated futures trading system built from watertight compartments.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-bench_app = typer.Typer(help="Measure.", no_args_is_help=True, rich_markup_mode=None)
-config_app = typer.Typer(
-    help="Check and show settings.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(bench_app, name="bench")
-app.add_typer(config_app, name="config")
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of stdout.")]
-RunsDir = Annotated[
-    Path | None,
-    typer.Option("--runs-dir", help="Where runs are; else $BULKHEAD_RUNS, else ./runs."),
-]
-RunName = Annotated[
-    Path | None, typer.Option("--run", help="A run's folder or id; else the latest.")
-]
-ConfigPath = Annotated[
-    Path | None, typer.Argument(metavar="[PATH]", help="A config file or a run's folder.")
-]
-Strategy = Annotated[str, typer.Option("--strategy", help="Name of the strategy.")]
 
 
 @app.command()
@@ -117,14 +83,118 @@ def trace(
 
 
 @app.command()
-def status(run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
-    """What the monitor sees now; exit code 1 if no run is up."""
+def up(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A file with settings: strategy, limits, feed.")
+    ] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="For a new run.")] = None,
+    instrument: Annotated[str | None, typer.Option("--instrument", help="For a new run.")] = None,
+    speed: Annotated[
+        str | None, typer.Option("--speed", help="Times real speed; else as it was, first 1.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="A new paper account; the old run is moved aside.")
+    ] = False,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Paper trading in the background, on a made-up market: no keys, nothing live.
+
+    The run lasts: `down` and `up` again go on where it stopped. Returns when everything serves.
+    """
+
+    def work() -> int:
+        from services.cli.paper import Wanted
+        from services.cli.replay import speed_setting
+        from services.cli.runs import runs_root
+        from services.cli.up import UpOptions, run_up
+
+        milli = None if speed is None else speed_setting(speed)
+        wanted = Wanted(config, instrument, strategy, milli, fresh)
+        return run_up(UpOptions(wanted, runs_root(runs_dir), as_json))
+
+    finish(work, as_json)
+
+
+@app.command()
+def down(run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
+    """Stop a run that is up. Closes nothing: a position stays open in the account."""
+
+    def work() -> int:
+        from services.cli.runs import runs_root
+        from services.cli.up import run_down
+
+        return run_down(run, runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
+@app.command()
+def restart(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Such as order_router.")],
+    run: RunName = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restart one service of a run that is up; the others go on."""
+
+    def work() -> int:
+        from services.cli.restart import run_restart
+        from services.cli.runs import runs_root
+
+        return run_restart(service, run, runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
+@app.command()
+def logs(
+    service: Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="Else all.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines to show.")] = 50,
+    run: RunName = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the services say, in order of time; --json shows the lines as they are."""
+
+    def work() -> int:
+        from services.cli.logs import LogOptions, run_logs
+        from services.cli.runs import runs_root
+
+        root = runs_root(runs_dir)
+        return run_logs(LogOptions(service, lines, follow, run, root, as_json))
+
+    finish(work, as_json)
+
+
+@app.command()
+def doctor(runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
+    """Is this box fit to trade? Exit code 1 if anything must be mended first."""
+
+    def work() -> int:
+        from services.cli.doctor import run_doctor
+        from services.cli.runs import runs_root
+
+        return run_doctor(runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
+@app.command()
+def status(
+    run: RunName = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Once a second until Ctrl-C.")] = False,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is up, who may trade, position and P&L; exit code 1 if no run is up."""
 
     def work() -> int:
         from services.cli.runs import runs_root
         from services.cli.status import run_status
 
-        return run_status(run, runs_root(runs_dir), as_json)
+        return run_status(run, runs_root(runs_dir), watch, as_json)
 
     finish(work, as_json)
 
@@ -189,121 +259,7 @@ def resume(
     finish(work, as_json)
 
 
-@app.command()
-def sim(
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many.")] = 200,
-    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first.")] = 1,
-    replay_seed: Annotated[
-        int | None, typer.Option("--replay", min=0, help="Tell the story of one seed.")
-    ] = None,
-    kills: Annotated[
-        int, typer.Option("--kills", min=0, max=50, help="Pull the kill switch so often a seed.")
-    ] = 0,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Processes; else one for each core.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The fault simulator: lost, late and doubled messages, kills, all from a seed."""
-
-    def work() -> int:
-        from services.cli.lab_commands import SimOptions, run_sim, tell_seed
-
-        if replay_seed is not None:
-            return tell_seed(replay_seed, kills, as_json)
-        return run_sim(SimOptions(first_seed, seeds, kills, jobs, as_json))
-
-    finish(work, as_json)
-
-
-@bench_app.command()
-def chain(
-    rounds: Annotated[
-        int, typer.Option("--rounds", min=1, help="Rounds, each with its floors.")
-    ] = 5,
-    seconds: Annotated[int, typer.Option("--seconds", min=1, help="Length of a round.")] = 10,
-    rate_per_s: Annotated[int, typer.Option("--rate", min=1, help="Ticks per second.")] = 300,
-    runs_dir: RunsDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tick to order through the real processes, as a ratio to bare sockets."""
-
-    def work() -> int:
-        from services.cli.lab_commands import BenchOptions, run_bench_chain
-        from services.cli.runs import runs_root
-
-        root = runs_root(runs_dir)
-        return run_bench_chain(BenchOptions(rounds, seconds, rate_per_s, root, as_json))
-
-    finish(work, as_json)
-
-
-@config_app.command()
-def check(
-    path: ConfigPath = None, run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False
-) -> None:
-    """Validate every table with the services' own loaders."""
-
-    def work() -> int:
-        from services.cli.config_commands import run_config_check
-        from services.cli.runs import runs_root
-
-        return run_config_check(path, run, runs_root(runs_dir), as_json)
-
-    finish(work, as_json)
-
-
-@config_app.command()
-def show(
-    path: ConfigPath = None, run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False
-) -> None:
-    """Effective values, defaults included, with their hash."""
-
-    def work() -> int:
-        from services.cli.config_commands import run_config_show
-        from services.cli.runs import runs_root
-
-        return run_config_show(path, run, runs_root(runs_dir), as_json)
-
-    finish(work, as_json)
-
-
-def finish(work: Callable[[], int], as_json: bool) -> NoReturn:
-    """Do a command's work and end with its exit code, whatever happens in it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    raise typer.Exit(_guarded(work, as_json))
-
-
-def _guarded(work: Callable[[], int], as_json: bool) -> int:
-    try:
-        return work()
-    except CommandFailed as failed:
-        fault, report = failed.fault, failed.report
-    except Fault as error:
-        fault, report = error, fault_json(error)
-    except KeyboardInterrupt:
-        note("interrupted; what this command had started is stopped")
-        if as_json:
-            print_json({"ok": False, "error": "interrupted"})
-        return exit_codes.INTERRUPTED
-    except Exception as error:
-        traceback.print_exc()
-        seen = f"{type(error).__name__}: {error}"
-        fault = OurFault("BUG", field="bulkhead", value=seen, fix="Report it with the lines above.")
-        report = fault_json(fault)
-    print_fault(fault)
-    if as_json:
-        print_json(report)
-    return fault.exit_code
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM and a closed terminal end a command the way Ctrl-C does.
-
-    Set for SIGINT too: a command started in the background inherits it as ignored.
-    """
-    raise KeyboardInterrupt
+lab_app.register()
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proto_schemas.control import StatusReport
 from proto_schemas.registry import SERVICES
+from services.cli.supervisor_control import Processes
 from shared.runtime.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -89,6 +90,20 @@ def services_json(report: StatusReport | None) -> dict[str, dict[str, Any]]:
         }
         for service in report.services
     }
+
+
+def known_services(report: StatusReport | None, processes: Processes) -> dict[str, dict[str, Any]]:
+    """Name -> process id, state word and restarts; the supervisor counts the restarts of its own.
+
+    A process that is down has pid 0 and the state DOWN; one that was given up says why.
+    """
+    services = services_json(report)
+    for name, info in processes.items():
+        said = services.setdefault(name, {"pid": info.pid, "state": "UNKNOWN", "restarts": 0})
+        said["pid"], said["restarts"] = info.pid, max(0, info.starts - 1)
+        if not info.pid:
+            said["state"] = f"DOWN: {info.given_up}" if info.given_up else "DOWN"
+    return services
 
 
 def summary_of(run: RunFolder) -> dict[str, Any]:

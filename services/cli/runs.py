@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from services.cli.active import active_runs
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 
@@ -48,9 +49,9 @@ def runs_root(given: Path | None) -> Path:
     return (given or Path(os.environ.get(RUNS_VARIABLE) or "runs")).absolute()
 
 
-def create_run(new: NewRun, root: Path) -> RunFolder:
+def create_run(new: NewRun, root: Path, folder: Path | None = None) -> RunFolder:
     """Make the folder with its config. `publish_run` comes when the config has been checked."""
-    folder = _make_folder(root / new.stage)
+    folder = folder or make_folder(root / new.stage, _new_id())
     sock_dir = _make_sock_dir()
     try:
         shared = {
@@ -90,9 +91,9 @@ def discard_run(run: RunFolder) -> None:
 
 
 def find_run(named: Path | None, root: Path) -> RunFolder:
-    """The run with this folder or id; without a name the latest one."""
+    """The run with this folder or id; without a name one that is up, else the latest."""
     if named is None:
-        return _latest(root)
+        return next(iter(active_runs(root)), None) or _latest(root)
     for folder in (named, *sorted(root.glob(f"*/{named.name}"))):
         if (folder / "config.toml").is_file():
             return RunFolder.open(folder.resolve())
@@ -131,11 +132,16 @@ def toml_text(tables: Tables) -> str:
     return "\n".join(lines)
 
 
-def _make_folder(stage_folder: Path) -> Path:
+def _new_id() -> str:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{stamp}-{secrets.token_hex(2)}"
+
+
+def make_folder(stage_folder: Path, run_id: str) -> Path:
+    """Make the folders of a run, for this user only."""
     try:
         stage_folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        folder = stage_folder / f"{stamp}-{secrets.token_hex(2)}"
+        folder = stage_folder / run_id
         for path in (folder, *(folder / name for name in SUBFOLDERS)):
             path.mkdir(mode=PRIVATE)
     except OSError as error:

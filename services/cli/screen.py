@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from proto_schemas.registry import SERVICES
 from services.cli.follow import Look, field
+from services.cli.outcome import known_services
 from services.cli.output import note
 
 if TYPE_CHECKING:
@@ -111,16 +112,17 @@ def services_table(look: Look) -> RenderableType:
     from rich.table import Table
 
     table = Table("service", "state", "pid", "restarts")
-    seen = {s.service: s for s in look.report.services} if look.report else {}
+    alive = {s.service: s.alive for s in look.report.services} if look.report else {}
+    known = known_services(look.report, look.processes)
     for name in SERVICES:
-        process, said = look.processes.get(name), seen.get(name)
-        pid = process.pid if process else said.pid if said else 0
-        if said is None or not pid:
-            table.add_row(name, "[dim]starting[/]" if pid else "[red]down[/]", str(pid or "-"), "-")
-        else:
-            word = str(said.state) if said.alive else "silent"
-            colour = "green" if said.alive else "red"
-            table.add_row(name, f"[{colour}]{word}[/]", str(pid), str(said.restarts))
+        found = known.get(name, {"pid": 0, "state": "DOWN", "restarts": 0})
+        word, colour = str(found["state"]), "green"
+        if not alive.get(name):
+            word, colour = (word, "red") if not found["pid"] else ("silent", "red")
+        if name not in alive and found["pid"]:
+            word, colour = "starting", "dim"
+        row = (name, f"[{colour}]{word}[/]", str(found["pid"] or "-"), str(found["restarts"]))
+        table.add_row(*row)
     return table
 
 

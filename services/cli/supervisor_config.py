@@ -21,6 +21,10 @@ from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import REPOSITORY, RunFolder
 
 GROUP = "bulkhead"
+NAMESPACE = "bulkhead"
+PLUGIN = "services.cli.supervisord_plugin:make"
+FIRST_UP_LAST_DOWN = "watchdog"
+FIRST_DOWN = "strategy_engine"
 ENDS_FOR_GOOD = (OPERATOR, BAD_DATA)
 STOP_WAIT_S = 5
 LOG_BYTES_MAX = 10_000_000
@@ -81,21 +85,30 @@ def supervisord_conf(run: RunFolder, programs: tuple[Program, ...]) -> str:
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
         "",
+        f"[rpcinterface:{NAMESPACE}]",
+        f"supervisor.rpcinterface_factory = {PLUGIN}",
+        "",
         f"[group:{GROUP}]",
         f"programs = {','.join(program.name for program in programs)}",
         "",
     ]
-    for program in programs:
-        lines += _program_lines(run, program)
+    for place, program in enumerate(programs, 10):
+        lines += _program_lines(run, program, _priority(program.name, place))
     return "\n".join(lines)
 
 
-def _program_lines(run: RunFolder, program: Program) -> list[str]:
+def _priority(name: str, place: int) -> int:
+    """Low numbers start first and stop last: the kill switch is there before and after all."""
+    return {FIRST_UP_LAST_DOWN: 1, FIRST_DOWN: 999}.get(name, place)
+
+
+def _program_lines(run: RunFolder, program: Program, priority: int) -> list[str]:
     command = shlex.join(program.command).replace("%", "%%")
     return [
         f"[program:{program.name}]",
         f"command = {command}",
         f"directory = {_path(REPOSITORY)}",
+        f"priority = {priority}",
         "autostart = true",
         "autorestart = unexpected",
         f"exitcodes = {','.join(map(str, ENDS_FOR_GOOD))}",

@@ -17,14 +17,17 @@ import sys
 from supervisor import supervisord
 
 PR_SET_PDEATHSIG = 1
+BACKGROUND = 0
+"""Parent of a run that stays up when the command that started it has ended."""
 
 
 def main() -> None:
     """Arm the signal, make sure that the parent still lives, become supervisord."""
     parent, conf = int(sys.argv[1]), sys.argv[2]
     os.umask(0o077)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == parent:
+    if parent != BACKGROUND:
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if parent == BACKGROUND or os.getppid() == parent:
         supervisord.main(["-c", conf])
 
 

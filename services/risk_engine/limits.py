@@ -53,7 +53,13 @@ _BENCH = Limits(
     orders_per_second_max=100_000,
 )
 CEILINGS: Mapping[str, Limits] = MappingProxyType(
-    {"demo": _SIMULATED, "replay": _SIMULATED, "bench": _BENCH}
+    {
+        "demo": _SIMULATED,
+        "replay": _SIMULATED,
+        "paper": _SIMULATED,
+        "chaos": _SIMULATED,
+        "bench": _BENCH,
+    }
 )
 
 

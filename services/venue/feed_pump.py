@@ -1,8 +1,9 @@
-"""The pump: reads the recorded feed and hands its rows to the core, paced by credit and by speed.
+"""The pump: reads the feed and hands its rows to the core, paced by credit and by speed.
 
 Theory of operation. The host asks `next_input`; the pump answers with the next row if the core's
 credit covers it and its time has come. It keeps no count of its own: `window.fed_seq` is the
 truth, rebuilt from the journal, so after a restart the pump reads past that many rows and goes on.
+A made-up feed needs only the last row for that.
 
 Pace: a row is due as long after the base row as it was in the market, divided by the speed. The
 base is set at the first row of a life, and anew whenever a row is late by more than `LATE_MAX_NS`
@@ -14,12 +15,11 @@ A damaged file raises `OperatorFault` out of `next_input`, which ends the proces
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from proto_schemas.base import Message
 from proto_schemas.market_data import FeedEnd, FeedTrade
-from shared.feeds import BadRow, FeedRow, open_feed
+from shared.feeds import BadRow, Feed, FeedRow, Last, SyntheticFeed
 from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OperatorFault
@@ -47,19 +47,27 @@ class Window(Protocol):
     def ended(self) -> bool:
         """The end mark was handled."""
 
+    @property
+    def last(self) -> FeedTrade | FeedEnd | None:
+        """The last row handled."""
+
+
+OnBadRow = Callable[[BadRow], None]
+OpenRows = Callable[[OnBadRow], Feed | SyntheticFeed]
+
 
 class FeedPump:
     """The host's `Source` of feed rows."""
 
     def __init__(
         self,
-        path: Path,
+        open_rows: OpenRows,
         contract: Contract,
         window: Window,
         speed_milli: int,
-        on_bad_row: Callable[[BadRow], None],
+        on_bad_row: OnBadRow,
     ) -> None:
-        self.feed = open_feed(path, contract, on_bad_row=self._note_bad)
+        self.feed = open_rows(self._note_bad)
         self._instrument = contract.code
         self._window = window
         self._speed_milli = speed_milli
@@ -107,10 +115,19 @@ class FeedPump:
             return False
         if self._to_skip is None:
             self._to_skip = self._window.fed_seq
+        if isinstance(self.feed, SyntheticFeed):
+            return self._resume_made_up(self.feed)
         batch = min(self._to_skip, SKIP_BATCH_ROWS)
         self.feed.skip(batch)
         self._to_skip -= batch
         return self._to_skip > 0
+
+    def _resume_made_up(self, feed: SyntheticFeed) -> bool:
+        last = self._window.last
+        if self._to_skip and isinstance(last, FeedTrade):
+            feed.resume_after(Last(last.feed_seq, last.exchange_ns, last.price_ticks))
+        self._to_skip = 0
+        return False
 
     def _peek(self) -> FeedRow | None:
         if self._row is None and not self._exhausted:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from services.venue.config import load
 from services.venue.core import VenueCore
-from services.venue.feed_pump import FeedPump
+from services.venue.feed_pump import FeedPump, OnBadRow
 from services.venue.record import Record
-from shared.feeds import BadRow
+from shared.feeds import BadRow, Feed, Synthetic, SyntheticFeed, open_feed
 from shared.markets import parse_contract
 from shared.runtime.host import Service
 from shared.runtime.log import open_log
@@ -23,7 +23,14 @@ def build(run: RunFolder) -> Service:
         log.warning("row_bad", file=row.file, line=row.line, reason=str(row.reason), text=row.text)
 
     contract = parse_contract(config.instrument)
-    pump = FeedPump(config.data_path, contract, core.feed, config.speed_milli, on_bad_row)
+
+    def open_rows(on_bad: OnBadRow) -> Feed | SyntheticFeed:
+        if (made_up := config.made_up) is not None:
+            market = Synthetic(made_up.seed, made_up.start_ns, made_up.rate_milli)
+            return SyntheticFeed(contract, market)
+        return open_feed(config.data_path, contract, on_bad_row=on_bad)
+
+    pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row)
     for file in pump.feed.passed_over:
         log.info("file_passed_over", file=file.file, why=file.why)
     return Service("venue", core, source=pump, tap=Record(config.record_path).write)

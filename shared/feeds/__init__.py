@@ -1,17 +1,22 @@
-"""Readers of market data files: CSV trades and LEAN trade ticks, as one feed of good rows."""
+"""Feeds of trades: files (CSV, LEAN trade ticks) as one feed of good rows, or a made-up market."""
 
 from shared.feeds.feed import BAD_ROWS_KEPT_MAX, Feed, PassedOver, open_feed
 from shared.feeds.rows import BadRow, FeedCounts, FeedRow, RowReason
 from shared.feeds.samples import SAMPLE_PATH
+from shared.feeds.synthetic import ONE, Last, Synthetic, SyntheticFeed
 
 __all__ = [
     "BAD_ROWS_KEPT_MAX",
+    "ONE",
     "SAMPLE_PATH",
     "BadRow",
     "Feed",
     "FeedCounts",
     "FeedRow",
+    "Last",
     "PassedOver",
     "RowReason",
+    "Synthetic",
+    "SyntheticFeed",
     "open_feed",
 ]

@@ -16,11 +16,12 @@ from shared.kernel.check import check
 
 SECONDS_PER_DAY = 86_400
 SESSION_OPEN_SECOND = 18 * 3_600  # New York: here Globex starts the next trading day
+SESSION_CLOSE_SECOND = 17 * 3_600
 NANOS_PER_SECOND = 1_000_000_000
 
 _EDT_BEHIND_S = 4 * 3_600
 _EST_BEHIND_S = 5 * 3_600
-_SATURDAY, _SUNDAY = 5, 6  # Monday is 0
+_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6  # Monday is 0
 
 
 def new_york_day_and_second(stream_ns: int) -> tuple[int, int]:
@@ -42,6 +43,27 @@ def trading_day(stream_ns: int) -> int:
     if second >= SESSION_OPEN_SECOND:
         day += 1
     return day + {_SATURDAY: 2, _SUNDAY: 1}.get(_weekday(day), 0)
+
+
+def is_open(stream_ns: int) -> bool:
+    """True within the week's hours: Sunday 18:00 to Friday 17:00 New York, but for 17:00 to 18:00.
+
+    Source: CME Globex hours of equity index futures. Holidays and early closes are not known here.
+    """
+    day, second = new_york_day_and_second(stream_ns)
+    if SESSION_CLOSE_SECOND <= second < SESSION_OPEN_SECOND:
+        return False
+    weekday, evening = _weekday(day), second >= SESSION_OPEN_SECOND
+    if weekday == _SUNDAY:
+        return evening
+    return weekday < _FRIDAY or (weekday == _FRIDAY and not evening)
+
+
+def next_open_ns(stream_ns: int) -> int:
+    """Return the first moment at or after this one at which the market is open."""
+    while not is_open(stream_ns):
+        stream_ns = next_time_of_day_ns(stream_ns + 1, SESSION_OPEN_SECOND)
+    return stream_ns
 
 
 def next_time_of_day_ns(stream_ns: int, second_of_day: int) -> int:

@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class RunSettings:
     """Table `[run]`: what every service of a run shares."""
 
-    stage: Annotated[str, Field(pattern=r"^(replay|bench|demo)$")]
+    stage: Annotated[str, Field(pattern=r"^(replay|bench|demo|paper|chaos)$")]
     run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     install_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     instrument: Instrument

@@ -302,11 +302,11 @@ def test_the_status_says_how_to_clear_a_kill_and_nothing_of_it_without_one(
     run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with answering(run, monitor=says(report("FLAT", True))):
-        assert run_status(run.root, run.root, False) == 0
+        assert run_status(run.root, run.root, False, False) == 0
     line = f"KILLED: {ID}; clear it with: bulkhead resume --kill-id {ID} "
     assert [each for each in capsys.readouterr().out.splitlines() if each.startswith(line)]
     with answering(run, monitor=says(report("OPEN", False, None))):
-        assert run_status(run.root, run.root, False) == 0
+        assert run_status(run.root, run.root, False, False) == 0
     assert "KILLED" not in capsys.readouterr().out
-    assert status_json(run, report("FLAT", True))["kill_id"] == ID
-    assert status_json(run, None)["kill_id"] is None
+    assert status_json(run, report("FLAT", True), {})["kill_id"] == ID
+    assert status_json(run, None, {})["kill_id"] is None

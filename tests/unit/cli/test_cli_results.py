@@ -24,7 +24,7 @@ from services.cli.outcome import Outcome, report_fields
 from services.cli.replay import speed_setting
 from services.cli.screen import money, one_line
 from services.cli.service_log import bad_rows, last_fault
-from services.cli.supervisor import ProcessInfo
+from services.cli.supervisor_control import ProcessInfo
 from services.monitor.summary import Latency, Summary
 from shared.bus.codec import decode, encode
 from shared.feeds import SAMPLE_PATH

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.runs import NewRun, create_run, remove_sockets
-from services.cli.supervisor import RESTARTS_MAX, RestartBudget, Supervised, left_over
+from services.cli.supervisor import Supervised, left_over
 from services.cli.supervisor_config import Program, pid_file
 from shared.kernel.errors import OperatorFault, OurFault
 from shared.runtime.run_folder import REPOSITORY, RunFolder
@@ -155,14 +155,6 @@ def test_a_service_can_be_restarted_alone(run: RunFolder) -> None:
     with Supervised(run, programs) as supervised:
         until(lambda: pid_of(supervised, "one") > 0 and pid_of(supervised, "two") > 0)
         one, two = pid_of(supervised, "one"), pid_of(supervised, "two")
-        supervised.restart("one")
+        supervised.control.restart("one")
         until(lambda: pid_of(supervised, "one") not in (0, one))
         assert pid_of(supervised, "two") == two
-
-
-def test_the_budget_counts_new_processes_within_the_window_only() -> None:
-    budget = RestartBudget()
-    seen = [budget.overdrawn("one", pid, 0.0) for pid in range(1, RESTARTS_MAX + 3)]
-    assert seen == [False] * (RESTARTS_MAX + 1) + [True]
-    slow = RestartBudget()
-    assert not any(slow.overdrawn("one", pid, pid * 31.0) for pid in range(1, 100))

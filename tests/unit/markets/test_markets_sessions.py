@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.kernel.errors import OurFault
-from shared.markets import format_day, next_time_of_day_ns, trading_day
+from shared.markets import (
+    format_day,
+    is_open,
+    next_open_ns,
+    next_time_of_day_ns,
+    trading_day,
+)
 
 FLATTEN_SECOND = 15 * 3_600 + 55 * 60
 
@@ -50,3 +56,23 @@ def test_one_nanosecond_late_is_the_next_day() -> None:
 def test_impossible_second_of_day(second: int) -> None:
     with pytest.raises(OurFault):
         next_time_of_day_ns(0, second)
+
+
+@pytest.mark.parametrize(
+    ("utc", "open_now", "opens"),
+    [
+        ("2018-05-07T13:30:00", True, "2018-05-07T13:30:00"),  # Monday, 09:30 in New York
+        ("2018-05-07T20:59:59", True, "2018-05-07T20:59:59"),  # 16:59:59
+        ("2018-05-07T21:00:00", False, "2018-05-07T22:00:00"),  # 17:00
+        ("2018-05-07T22:00:00", True, "2018-05-07T22:00:00"),  # 18:00
+        ("2018-05-11T21:00:00", False, "2018-05-13T22:00:00"),  # Friday 17:00
+        ("2018-05-11T22:30:00", False, "2018-05-13T22:00:00"),  # Friday 18:30
+        ("2018-05-12T12:00:00", False, "2018-05-13T22:00:00"),  # Saturday
+        ("2018-05-13T21:59:59", False, "2018-05-13T22:00:00"),  # Sunday 17:59:59
+        ("2018-05-13T22:00:00", True, "2018-05-13T22:00:00"),  # Sunday 18:00
+        ("2018-11-04T12:00:00", False, "2018-11-04T23:00:00"),  # the Sunday of the change
+    ],
+)
+def test_the_hours_of_a_week(utc: str, open_now: bool, opens: str) -> None:
+    assert is_open(utc_ns(utc)) is open_now
+    assert next_open_ns(utc_ns(utc)) == utc_ns(opens)

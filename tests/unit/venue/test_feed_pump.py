@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from services.venue import feed_pump
 from services.venue.config import load
 from services.venue.feed_pump import LATE_MAX_NS, FeedPump
 from shared.bus.codec import decode, encode
-from shared.feeds import BadRow
+from shared.feeds import BadRow, open_feed
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.errors import OperatorFault
 from shared.markets import parse_contract
@@ -31,6 +32,7 @@ class Window:
     fed_seq: int = 0
     credit_feed_seq: int = 100
     ended: bool = False
+    last: FeedTrade | FeedEnd | None = None
 
 
 class Bench:
@@ -39,7 +41,10 @@ class Bench:
     def __init__(self, path: Path, speed_milli: int = 0, window: Window | None = None) -> None:
         self.window = window or Window()
         self.bad: list[BadRow] = []
-        self.pump = FeedPump(path, ES, self.window, speed_milli, self.bad.append)
+        rows = partial(open_feed, path, ES)
+        self.pump = FeedPump(
+            lambda bad: rows(on_bad_row=bad), ES, self.window, speed_milli, self.bad.append
+        )
         self.boot_ns = BOOT
 
     def ask(self) -> Message | None:

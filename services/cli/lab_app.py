@@ -1,0 +1,101 @@
+"""The commands that measure and check: `sim`, `bench`, `config`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.app import (
+    AsJson,
+    ConfigPath,
+    RunName,
+    RunsDir,
+    app,
+    bench_app,
+    config_app,
+    finish,
+)
+
+
+def sim(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many.")] = 200,
+    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first.")] = 1,
+    replay_seed: Annotated[
+        int | None, typer.Option("--replay", min=0, help="Tell the story of one seed.")
+    ] = None,
+    kills: Annotated[
+        int, typer.Option("--kills", min=0, max=50, help="Pull the kill switch so often a seed.")
+    ] = 0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; else one for each core.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The fault simulator: lost, late and doubled messages, kills, all from a seed."""
+
+    def work() -> int:
+        from services.cli.lab_commands import SimOptions, run_sim, tell_seed
+
+        if replay_seed is not None:
+            return tell_seed(replay_seed, kills, as_json)
+        return run_sim(SimOptions(first_seed, seeds, kills, jobs, as_json))
+
+    finish(work, as_json)
+
+
+def chain(
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help="Rounds, each with its floors.")
+    ] = 5,
+    seconds: Annotated[int, typer.Option("--seconds", min=1, help="Length of a round.")] = 10,
+    rate_per_s: Annotated[int, typer.Option("--rate", min=1, help="Ticks per second.")] = 300,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tick to order through the real processes, as a ratio to bare sockets."""
+
+    def work() -> int:
+        from services.cli.lab_commands import BenchOptions, run_bench_chain
+        from services.cli.runs import runs_root
+
+        root = runs_root(runs_dir)
+        return run_bench_chain(BenchOptions(rounds, seconds, rate_per_s, root, as_json))
+
+    finish(work, as_json)
+
+
+def check(
+    path: ConfigPath = None, run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False
+) -> None:
+    """Validate every table with the services' own loaders."""
+
+    def work() -> int:
+        from services.cli.config_commands import run_config_check
+        from services.cli.runs import runs_root
+
+        return run_config_check(path, run, runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
+def show(
+    path: ConfigPath = None, run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False
+) -> None:
+    """Effective values, defaults included, with their hash."""
+
+    def work() -> int:
+        from services.cli.config_commands import run_config_show
+        from services.cli.runs import runs_root
+
+        return run_config_show(path, run, runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
+def register() -> None:
+    """Put them into the app, behind the commands of daily use."""
+    app.command()(sim)
+    bench_app.command()(chain)
+    config_app.command()(check)
+    config_app.command()(show)
