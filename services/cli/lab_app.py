@@ -44,6 +44,23 @@ def sim(
     finish(work, as_json)
 
 
+def chaos(
+    kills: Annotated[int, typer.Option("--kills", min=1, max=10_000, help="How often.")] = 30,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of market and nemesis.")] = 1,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kill and freeze real processes while a strategy trades; nothing may be lost or doubled."""
+
+    def work() -> int:
+        from services.cli.chaos import ChaosOptions, run_chaos
+        from services.cli.runs import runs_root
+
+        return run_chaos(ChaosOptions(kills, seed, runs_root(runs_dir), as_json))
+
+    finish(work, as_json)
+
+
 def chain(
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, help="Rounds, each with its floors.")
@@ -96,6 +113,7 @@ def show(
 def register() -> None:
     """Put them into the app, behind the commands of daily use."""
     app.command()(sim)
+    app.command()(chaos)
     bench_app.command()(chain)
     config_app.command()(check)
     config_app.command()(show)

@@ -39,6 +39,8 @@ IMPURE = {
     "services/lab/sim.py": "seeds the Random of a run and times a batch for the report",
     "services/lab/world.py": "draws delays and kills from a seeded Random",
     "services/lab/contract_pages.py": "writes the generated documents; no process imports it",
+    "services/lab/chaos.py": "kills real processes and hears them come back",
+    "services/lab/chaos_check.py": "reads the files of a run that has ended",
     "services/lab/bench.py": "drives real processes and measures them",
     "services/lab/floors.py": "measures bare sockets",
     "services/cli/*": "talks to a person and to processes",

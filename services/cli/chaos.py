@@ -1,0 +1,137 @@
+"""`bulkhead chaos`: real processes, really killed, while a strategy trades; then a judgement.
+
+A fresh run on the made-up market at high speed, so that `ema_cross` trades every few seconds and a
+session ends every two minutes. The nemesis strikes so often; then everybody gets well, the strategy
+is stopped, what is open settles, and everything is shut down in order. Only after that a program of
+its own reads the files and says whether an order was lost or doubled.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proto_schemas.control import StatusReport
+from services.cli.checks import check_run
+from services.cli.client import MonitorClient
+from services.cli.exit_codes import NOT_OK, OK, TimedOut
+from services.cli.follow import field
+from services.cli.output import note, print_json, say
+from services.cli.runs import NewRun, create_run, discard_run, publish_run, remove_sockets
+from services.cli.supervisor import Supervised
+from services.lab.chaos import Nemesis
+from shared.kernel.errors import OurFault
+from shared.runtime.run_folder import REPOSITORY, RunFolder
+
+INSTRUMENT, STRATEGY = "ESM30", "ema_cross"
+STRATEGY_ENGINE = "strategy_engine"
+SUNDAY_OPEN_NS = 1_898_809_200 * 10**9  # 2030-03-03 18:00 in New York: 22 hours of session
+SPEED_MILLI = 600_000
+RATE_MILLI = 100  # a tenth of the usual trades: the speed makes up for it
+WARM_UP_WITHIN_S = 90.0
+SETTLED_WITHIN_S = 40.0
+LOOK_EVERY_S = 0.25
+ANSWER_WITHIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosOptions:
+    """The options of the command."""
+
+    kills: int
+    seed: int
+    root: Path
+    as_json: bool
+
+
+def run_chaos(options: ChaosOptions) -> int:
+    """Strike, settle, judge; 1 if a promise was broken."""
+    began_s = time.monotonic()
+    run = _make(options)
+    try:
+        with Supervised(run) as supervised, MonitorClient(run) as monitor:
+            _until(monitor, _traded, WARM_UP_WITHIN_S, "the first order")
+            with Nemesis(run, options.seed, lambda: _pids(supervised)) as nemesis:
+                nemesis.strike(options.kills, (lambda _line: None) if options.as_json else note)
+            supervised.control.stop(STRATEGY_ENGINE)
+            _until(monitor, _settled, SETTLED_WITHIN_S, "all to settle")
+    finally:
+        remove_sockets(run)
+    seconds = round(time.monotonic() - began_s, 1)
+    facts = {"seed": options.seed, "seconds": seconds, "run": str(run.root)}
+    result = {**judge(run), **facts}
+    if options.as_json:
+        print_json(result)
+    else:
+        _say(result)
+    return OK if result["ok"] else NOT_OK
+
+
+def judge(run: RunFolder) -> dict[str, Any]:
+    """Ask the checker, which is a program of its own; `OurFault` if it could not do its work."""
+    command = [sys.executable, "-m", "services.lab.chaos_check", str(run.root)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    if done.returncode not in (OK, NOT_OK) or not lines:
+        said = done.stderr.strip()[-300:]
+        raise OurFault("CHECKER_FAILED", field="chaos_check", value=said, fix="Report this.")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def _make(options: ChaosOptions) -> RunFolder:
+    venue = {
+        "synthetic_seed": options.seed,
+        "synthetic_start_ns": SUNDAY_OPEN_NS,
+        "synthetic_rate_milli": RATE_MILLI,
+        "speed_milli": SPEED_MILLI,
+    }
+    run = create_run(NewRun("chaos", INSTRUMENT, STRATEGY, {"venue": venue}), options.root)
+    try:
+        check_run(run)
+        publish_run(run, options.root)
+    except BaseException:
+        discard_run(run)
+        raise
+    return run
+
+
+def _pids(supervised: Supervised) -> dict[str, int]:
+    return {name: info.pid for name, info in supervised.check().items()}
+
+
+def _until(monitor: MonitorClient, holds: Any, within_s: float, what: str) -> None:
+    deadline_s = time.monotonic() + within_s
+    seen = None
+    while time.monotonic() < deadline_s:
+        seen = monitor.status(ANSWER_WITHIN_S) or seen
+        if seen is not None and holds(seen):
+            return
+        time.sleep(LOOK_EVERY_S)
+    fields = dict(seen.fields) if seen is not None else None
+    raise TimedOut("CHAOS_TIMEOUT", field=what, value=fields, fix="Read the logs of the run.")
+
+
+def _traded(report: StatusReport) -> bool:
+    return bool(field(report, "filled_orders"))
+
+
+def _settled(report: StatusReport) -> bool:
+    """Books and account agree, and nothing is live any more."""
+    lots = field(report, "position_lots"), field(report, "broker_position_lots")
+    quiet = field(report, "broker_live_orders") == 0 and field(report, "reconciled") is True
+    return quiet and lots[0] == lots[1]
+
+
+def _say(result: dict[str, Any]) -> None:
+    for key, value in result.items():
+        if key == "recovery_ms":
+            for name, times in value.items():
+                say(f"{name:16} serving again after p50 {times['p50']} ms, max {times['max']} ms")
+        else:
+            say(f"{key}: {value}")
