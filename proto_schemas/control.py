@@ -215,6 +215,14 @@ class HookCut(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Garbled(Message):
+    """Internal: the peer that executes our orders sent something that is no message."""
+
+    peer: Name
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
 class PeerStatus(Message):
     """Internal: another process came up, went silent or changed its epoch."""
 

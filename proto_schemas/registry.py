@@ -149,6 +149,7 @@ TABLE: tuple[Row, ...] = (
     Row(control.Fenced, "internal", (ANY,), (ANY,)),
     Row(control.TimerFired, "internal", (ANY,), (ANY,)),
     Row(control.HookCut, "internal", (ANY,), (ANY,)),
+    Row(control.Garbled, "internal", (ANY,), (ANY,)),
     Row(control.PeerStatus, "internal", (ANY,), (ANY,)),
     Row(control.Blind, "internal", (ANY,), (ANY,)),
     Row(control.Replace, "internal", (ANY,), (ANY,)),
@@ -193,6 +194,13 @@ def command_peers(service: str) -> tuple[str, ...]:
         if row.delivery == "stream" and service in row.consumers:
             peers.update(row.producers)
     return tuple(name for name in SERVICES if name in peers and name != service)
+
+
+@cache
+def execution_peers(service: str) -> tuple[str, ...]:
+    """Who executes orders of `service`: nonsense from there must not be passed over."""
+    row = BY_MODEL[broker.BrokerExecution]
+    return row.producers if service in row.consumers else ()
 
 
 @cache

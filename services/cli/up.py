@@ -20,7 +20,7 @@ from services.cli.active import supervisor_pid
 from services.cli.client import MonitorClient
 from services.cli.exit_codes import OK, TimedOut
 from services.cli.follow import field
-from services.cli.outcome import services_json
+from services.cli.outcome import known_services, services_json
 from services.cli.output import note, print_json, say
 from services.cli.paper import Wanted, paper_folder, prepare
 from services.cli.runs import find_run, is_ours
@@ -178,7 +178,7 @@ def up_json(run: RunFolder, report: StatusReport, state: str, seconds: float) ->
         "state": state,
         "kill_id": field(report, "kill_id"),
         "position_lots": field(report, "position_lots"),
-        "services": services_json(report),
+        "services": known_services(report, background.processes(run)),
         "seconds": round(seconds, 3),
         "run": str(run.root),
         "error": None,

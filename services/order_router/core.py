@@ -23,6 +23,7 @@ from proto_schemas.base import Envelope, Message
 from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, BrokerSnapshot, NewOrder
 from proto_schemas.control import (
     Control,
+    Garbled,
     GateClose,
     GateClosed,
     Lease,
@@ -87,6 +88,8 @@ class RouterCore:
                 return self._on_fetch(reconcile_id, event.envelope, now)
             case PeerStatus(peer="venue") as status:
                 return session.on_broker(status, now)
+            case Garbled(code=code):
+                return session.on_garbled(code, now)
             case Undelivered(kind="new_order", subject=client_order_id):
                 return session.on_undelivered(client_order_id, now)
             case TimerFired(name=name):

@@ -26,6 +26,7 @@ from proto_schemas.base import Envelope, Message
 from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, BrokerSnapshot
 from proto_schemas.control import (
     Fenced,
+    Garbled,
     GateClosed,
     KillRequest,
     KillSeen,
@@ -114,6 +115,8 @@ class WatchdogCore:
                 return state.session.on_execution(body, now)
             case Undelivered(kind="new_order", subject=client_id):
                 return state.session.on_undelivered(client_id, now)
+            case Garbled(code=code):
+                return state.session.on_garbled(code, now)
             case GateClosed() as body:
                 return gate_closed(state, config, body, now)
             case Fenced(peer=peer, outcome=outcome):

@@ -256,6 +256,12 @@ class BrokerSession:
         self.broker_epoch = status.peer_epoch
         return self.ask_again(now)
 
+    def on_garbled(self, code: str, now: Now) -> list[Output]:
+        """Something of the broker's could not be read: not ready until we were told all again."""
+        self.ready = False
+        fields: dict[str, str | int | bool | None] = {"session": self.name, "code": code}
+        return [Log("broker_garbled", fields, "error"), *self.ask(now)]
+
     def on_timer(self, now: Now) -> list[Output]:
         """Look for orders without an answer and for a snapshot that is owed."""
         outputs: list[Output] = []

@@ -22,6 +22,8 @@ from shared.kernel.outputs import Event
 
 FRAME_MAX_BYTES = 1_000_000
 _ENVELOPE_FIELDS = 10
+MESSAGE_ID_MAX = 200
+FRAME_FIX = "A frame is `stream NUL msgpack of 10 items`: see shared/bus/codec.py."
 
 
 class BadFrame(Fault):
@@ -48,12 +50,18 @@ class _KindCodec:
         """Validate; extra fields are an error."""
         if type(body) is not dict:
             raise BadFrame(
-                "BODY_SHAPE", field=self.row.kind, value=type(body).__name__, fix="Send a map."
+                "BODY_SHAPE",
+                field=self.row.kind,
+                value=type(body).__name__,
+                fix="Send a map of fields.",
             )
         unknown = [str(name) for name in body if name not in self._known]
         if unknown:
             raise BadFrame(
-                "FIELD_UNKNOWN", field=self.row.kind, value=unknown, fix="Send known fields."
+                "FIELD_UNKNOWN",
+                field=self.row.kind,
+                value=unknown,
+                fix="Leave it out, or run all from one release.",
             )
         try:
             return self._adapter.validate_python(body)
@@ -113,20 +121,18 @@ def encode(envelope: Envelope, body: Message) -> bytes:
 def decode_header(frame: bytes) -> tuple[Envelope, Any]:
     """Split a frame into envelope and unvalidated body."""
     if len(frame) > FRAME_MAX_BYTES:
-        raise BadFrame("FRAME_TOO_LARGE", field="frame", value=len(frame), fix="Send less.")
+        raise BadFrame(
+            "FRAME_TOO_LARGE", field="frame", value=len(frame), fix=f"At most {FRAME_MAX_BYTES}."
+        )
     stream, found, packed = frame.partition(b"\0")
     if not found:
-        raise BadFrame("FRAME_SHAPE", field="frame", value=frame[:40], fix="stream NUL msgpack.")
+        raise BadFrame("FRAME_SHAPE", field="frame", value=frame[:40], fix=FRAME_FIX)
     try:
         parts = msgpack.unpackb(packed)
     except (ValueError, msgpack.UnpackException) as error:
-        raise BadFrame(
-            "FRAME_SHAPE", field="msgpack", value=str(error), fix="Send msgpack."
-        ) from None
+        raise BadFrame("FRAME_SHAPE", field="msgpack", value=str(error), fix=FRAME_FIX) from None
     if type(parts) is not list or len(parts) != _ENVELOPE_FIELDS:
-        raise BadFrame(
-            "FRAME_SHAPE", field="envelope", value=type(parts).__name__, fix="10 fields."
-        )
+        raise BadFrame("FRAME_SHAPE", field="envelope", value=type(parts).__name__, fix=FRAME_FIX)
     kind, version, producer, epoch, seq, sent_ns, stream_ns, correlation_id, cause, body = parts
     texts = type(kind) is str and type(producer) is str
     numbers = all(
@@ -134,7 +140,12 @@ def decode_header(frame: bytes) -> tuple[Envelope, Any]:
     )
     optional = all(v is None or (type(v) is str and len(v) <= 200) for v in (correlation_id, cause))
     if not (texts and numbers and optional):
-        raise BadFrame("ENVELOPE_INVALID", field="envelope", value=parts[:9], fix="See base.py.")
+        raise BadFrame(
+            "ENVELOPE_INVALID",
+            field="envelope",
+            value=parts[:9],
+            fix="See Envelope in proto_schemas/base.py.",
+        )
     envelope = Envelope(
         kind,
         version,
@@ -150,14 +161,27 @@ def decode_header(frame: bytes) -> tuple[Envelope, Any]:
     return envelope, body
 
 
+def id_of(frame: bytes) -> str | None:
+    """The message id of a frame whose body may be nonsense; None if even that cannot be read."""
+    try:
+        return decode_header(frame)[0].id[:MESSAGE_ID_MAX]
+    except BadFrame:
+        return None
+
+
 def decode(frame: bytes) -> Event:
     """Validate a frame whole; raise `BadFrame` naming field and value if anything is off."""
     envelope, plain = decode_header(frame)
     row = BY_KIND.get(envelope.kind)
     if row is None:
-        raise BadFrame("KIND_UNKNOWN", field="kind", value=envelope.kind, fix="See registry.py.")
+        raise BadFrame(
+            "KIND_UNKNOWN", field="kind", value=envelope.kind, fix="See proto_schemas/registry.py."
+        )
     if envelope.version != row.version:
         raise BadFrame(
-            "VERSION_UNKNOWN", field=envelope.kind, value=envelope.version, fix="Update."
+            "VERSION_UNKNOWN",
+            field=envelope.kind,
+            value=envelope.version,
+            fix=f"Version {row.version} is known here: run all services from one release.",
         )
     return Event(envelope, _CODECS[envelope.kind].from_plain(plain))

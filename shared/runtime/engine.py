@@ -32,7 +32,8 @@ from proto_schemas.control import (
 )
 from proto_schemas.enums import ServiceState
 from proto_schemas.registry import BY_MODEL, Row
-from shared.bus.codec import FRAME_MAX_BYTES, BadFrame, encode, stream_of
+from proto_schemas.signals import Nack
+from shared.bus.codec import FRAME_MAX_BYTES, BadFrame, encode, id_of, stream_of
 from shared.bus.commands import RESEND_FIRST_NS, Outbox, Pending, ReplyCache
 from shared.bus.peers import Peers
 from shared.bus.replica import Replica, StreamLog
@@ -61,6 +62,7 @@ from shared.runtime.effects import Effect, LogLine, Step, Stop, Sync, Transmit
 from shared.runtime.snapshots import Place, snapshot
 
 OWN_STREAM = "internal"
+TEXT_MAX = 200
 MEMORY = ("epoch", "outbox", "replies", "replicas", "timers", "_seqs", "_latest", "_logs")
 """What a replay rebuilds, besides the core. Who lives (`peers`) and counters are no part of it."""
 
@@ -119,21 +121,11 @@ class Engine:
         """Make an input of our own: a timer, a peer's change, the start of an epoch."""
         self._own_seq += 1
         epoch = self.epoch + 1 if type(body) is Started else self.epoch
-        return Event(
-            Envelope(
-                BY_MODEL[type(body)].kind,
-                1,
-                self.service,
-                epoch,
-                OWN_STREAM,
-                self._own_seq,
-                now.boot_ns,
-                now.stream_ns,
-                None,
-                None,
-            ),
-            body,
-        )
+        envelope = Envelope(
+            BY_MODEL[type(body)].kind, 1, self.service, epoch, OWN_STREAM, self._own_seq,
+            now.boot_ns, now.stream_ns, None, None,
+        )  # fmt: skip
+        return Event(envelope, body)
 
     def due(self, now: Now) -> Message | None:
         """The next internal input that is due: a timer or a command's end; None if none is."""
@@ -170,6 +162,12 @@ class Engine:
             metrics_port,
         )
         return Transmit("pub", "", *self._frame(body, "heartbeat", NO_ORIGIN, now))
+
+    def refusal(self, peer: str, frame: bytes, error: BadFrame, now: Now) -> Transmit:
+        """The Nack for a frame that nothing was done with; touches no journaled state."""
+        body = Nack(error.code, error.field[:TEXT_MAX], str(error.value)[:TEXT_MAX])
+        origin = Origin(None, id_of(frame))
+        return Transmit("router", peer, *self._frame(body, f"aux.{peer}"[:TEXT_MAX], origin, now))
 
     # --- admission ------------------------------------------------------------------------------
 

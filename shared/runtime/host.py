@@ -25,8 +25,8 @@ from types import FrameType
 from typing import Protocol
 
 from proto_schemas.base import Message
-from proto_schemas.control import Fenced, Heartbeat, PeerStatus, Started
-from proto_schemas.registry import gapless_streams
+from proto_schemas.control import Fenced, Garbled, Heartbeat, PeerStatus, Started
+from proto_schemas.registry import execution_peers, gapless_streams
 from shared.bus.codec import BadFrame, decode, encode
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
@@ -39,9 +39,10 @@ from shared.runtime.log import open_log
 from shared.runtime.metrics import Counts, HostCollector, serve
 from shared.runtime.record import pack_record
 from shared.runtime.recovery import Recovery
+from shared.runtime.refusals import Refusals, described, refuse_other_sender
 from shared.runtime.run_folder import RunFolder, code_hash
 from shared.runtime.twins import write_twins
-from shared.runtime.wires import Wires
+from shared.runtime.wires import Arrived, Wires
 
 HEARTBEAT_EVERY_NS = 250 * MS
 IDLE_POLL_MS = 100
@@ -100,6 +101,7 @@ class Host:
         self._records: list[bytes] = []
         self._effects: list[Effect] = []
         self._stopping = ""
+        self._refusals = Refusals()
         self._recovery = self._recover()
         self.journal = self._recovery.journal
         self._metrics_port = self._serve_metrics()
@@ -169,10 +171,10 @@ class Host:
 
     def _turn(self) -> None:
         tap = self.service.tap
-        for frame in self.wires.poll(self._timeout_ms()):
+        for arrived in self.wires.poll(self._timeout_ms()):
             if tap is not None:
-                tap(frame)
-            self._take(frame)
+                tap(arrived.frame)
+            self._take(arrived)
         now = self._now()
         self._timers(now)
         self._drain_source()
@@ -189,22 +191,32 @@ class Host:
         due = min((t for t in times if t is not None), default=now.boot_ns + IDLE_POLL_MS * MS)
         return max(0, min(IDLE_POLL_MS, -(-(due - now.boot_ns) // MS)))
 
-    def _take(self, frame: bytes) -> None:
+    def _take(self, arrived: Arrived) -> None:
         try:
-            event = decode(frame)
+            event = decode(arrived.frame)
             self.engine.refuse_foreign(event)
+            refuse_other_sender(event, arrived)
         except BadFrame as error:
-            self.counts.refused[error.code] += 1
-            self.log.warning(
-                "frame_refused", code=error.code, field=error.field, value=str(error.value)
-            )
+            self._refuse(arrived, error)
             return
         if isinstance(event.body, Heartbeat):
             self._step_internal(self.engine.hear(event, self._now()))
             return
         now = self._advance(event.envelope.stream_ns)
         self._timers(now)
-        self._step(event, frame, now)
+        self._step(event, arrived.frame, now)
+
+    def _refuse(self, arrived: Arrived, error: BadFrame) -> None:
+        """Nothing changes but a counter; who waits gets an answer; a broker session asks again."""
+        self.counts.refused[error.code] += 1
+        now = self._now()
+        if self._refusals.may_tell(error.code, now.boot_ns):
+            self.log.warning("frame_refused", **described(arrived, error))
+        if arrived.route == "router":
+            self.wires.send(self.engine.refusal(arrived.peer, arrived.frame, error, now))
+        elif arrived.peer in execution_peers(self.service.name):
+            garbled = Garbled(arrived.peer, error.code)
+            self._step(self.engine.internal(garbled, now), None, now)
 
     def _drain_source(self) -> None:
         source = self.service.source

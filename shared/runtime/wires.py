@@ -11,10 +11,12 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import zmq
 
 from proto_schemas.registry import command_peers, peers_of, streams_consumed
+from shared.bus.codec import FRAME_MAX_BYTES
 from shared.kernel.errors import OperatorFault
 from shared.runtime.effects import Transmit
 from shared.runtime.run_folder import RunFolder
@@ -26,6 +28,16 @@ RECONNECT_MS = 10
 HEARTBEAT_MS = 100
 HEARTBEAT_TIMEOUT_MS = 300
 DRAIN_MAX = 64
+MESSAGE_MAX_BYTES = 4 * FRAME_MAX_BYTES
+"""ZeroMQ ends a connection that sends more, before a byte of it is kept: memory stays bounded."""
+
+
+class Arrived(NamedTuple):
+    """One frame and where it came from: `sub`, `router` (peer: the sender's identity), `dealer`."""
+
+    frame: bytes
+    route: str
+    peer: str
 
 
 class Wires:
@@ -39,19 +51,22 @@ class Wires:
         self._dealers = {peer: self._dealer(run, service, peer) for peer in command_peers(service)}
         self._sub = self._subscribe(run, service)
         self._poller = zmq.Poller()
-        self._inputs = [self._sub, self._router, *self._dealers.values()]
+        self._inputs = {self._sub: ("sub", ""), self._router: ("router", "")}
+        self._inputs |= {socket: ("dealer", peer) for peer, socket in self._dealers.items()}
         for socket in self._inputs:
             self._poller.register(socket, zmq.POLLIN)
 
-    def poll(self, timeout_ms: int) -> Iterator[bytes]:
+    def poll(self, timeout_ms: int) -> Iterator[Arrived]:
         """Wait for input, then yield at most `DRAIN_MAX` frames from each ready socket."""
         for socket, _ in self._poller.poll(timeout_ms):
+            route, peer = self._inputs[socket]
             for _ in range(DRAIN_MAX):
                 try:
                     parts = socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
                     break
-                yield parts[-1]
+                sender = parts[0].decode(errors="replace") if route == "router" else peer
+                yield Arrived(parts[-1], route, sender)
 
     def send(self, out: Transmit) -> bool:
         """Hand a frame to its socket; False if the peer is away or its queue is full."""
@@ -115,6 +130,7 @@ def concrete(template: str, run: RunFolder) -> str:
 
 
 def _common(socket: zmq.Socket[bytes]) -> None:
+    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_MAX_BYTES)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
