@@ -11,15 +11,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from supervisor.xmlrpc import Faults
+
 from services.cli.exit_codes import TimedOut
 from services.cli.supervisor_config import GROUP, STOP_WAIT_S
+from shared.kernel.errors import OurFault
 
 RPC_TIMEOUT_S = 3.0
 LOOK_AGAIN_S = 0.05
 
 
-class ControlLost(Exception):
-    """supervisord did not answer this time; whether it lives is another question."""
+class ControlLost(OurFault):
+    """supervisord did not answer this time, or refused; whether it lives is another question.
+
+    `refusal` is supervisord's own fault number, None if it was silent.
+    """
+
+    def __init__(self, method: str, error: Exception) -> None:
+        self.refusal = error.faultCode if isinstance(error, xmlrpc.client.Fault) else None
+        super().__init__(
+            "SUPERVISOR_SILENT" if self.refusal is None else "SUPERVISOR_REFUSED",
+            field=method,
+            value=str(error),
+            fix="Look at logs/supervisord.log in the run's folder.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +100,13 @@ class Control:
         self._call("supervisor.stopProcess", f"{GROUP}:{name}", False)
 
     def start(self, name: str) -> None:
-        """Start what is down; what was given up gets a new budget."""
+        """Start what is down; what was given up gets a new budget, and so may start by itself."""
         self._call("bulkhead.forgive", name)
-        self._call("supervisor.startProcess", f"{GROUP}:{name}", False)
+        try:
+            self._call("supervisor.startProcess", f"{GROUP}:{name}", False)
+        except ControlLost as lost:
+            if lost.refusal != Faults.ALREADY_STARTED:
+                raise
 
     def restart(self, name: str) -> None:
         """Stop one service and start it again."""
@@ -112,4 +131,4 @@ class Control:
         try:
             return getattr(self._server, method)(*args)
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
-            raise ControlLost(f"{method}: {error}") from error
+            raise ControlLost(method, error) from error

@@ -78,13 +78,20 @@ def journal(run: Path, service: str) -> Iterator[Message]:
 
 
 def orders_at_venue(run: Path) -> Counter[str]:
-    """How often each client order id arrived as a new order. Torn lines end in `!`."""
+    """How often each client order id arrived as a new order. Torn lines end in `!`.
+
+    The record holds garbage too, if any was sent; what is no frame was no order.
+    """
     arrived: Counter[str] = Counter()
     for line in (run / "venue" / "received.log").read_bytes().split(b"\n")[:-1]:
-        if not line.endswith(b"!"):
+        if line.endswith(b"!"):
+            continue
+        try:
             found = message_of(bytes.fromhex(line.split(b" ")[1].decode()))
-            if found.kind == "new_order":
-                arrived[found.body["client_order_id"]] += 1
+        except (ValueError, TypeError, IndexError, msgpack.UnpackException):
+            continue
+        if found.kind == "new_order":
+            arrived[found.body["client_order_id"]] += 1
     return arrived
 
 

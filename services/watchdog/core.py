@@ -148,7 +148,7 @@ class WatchdogCore:
         self._state = state
 
     def state_word(self) -> str:
-        """KILLED while a kill holds; RECONCILING until cleared, then what is allowed."""
+        """See `state.state_word`."""
         return state_word(self._state)
 
     def mode(self) -> Mode:

@@ -76,9 +76,13 @@ def mode(state: WatchdogState) -> Mode:
 
 
 def state_word(state: WatchdogState) -> ServiceState:
-    """KILLED while a kill holds; RECONCILING until cleared, then what is allowed."""
+    """KILLED while a kill holds; LOCKED until the next session; RECONCILING until cleared; then
+    what is allowed.
+    """
     if state.latch is not None:
         return ServiceState.KILLED
+    if state.phase not in OPEN_PHASES:
+        return ServiceState.LOCKED
     if not (state.cleared and state.session.ready):
         return ServiceState.RECONCILING
     words = {

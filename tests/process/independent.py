@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,18 @@ def open_frame(boot_ns: int, raw: bytes) -> Frame:
 
 
 def received(run: Path) -> list[Frame]:
-    """Everything that arrived at the venue, in order. Lines torn by a kill end in `!`."""
+    """Every message that arrived at the venue, in order. Lines torn by a kill end in `!`.
+
+    Garbage stands in the record too; what is no frame was no order.
+    """
     lines = (run / "venue" / "received.log").read_bytes().split(b"\n")[:-1]
-    whole = (line.split(b" ") for line in lines if not line.endswith(b"!"))
-    return [open_frame(int(stamp), bytes.fromhex(text.decode())) for stamp, text in whole]
+    found = []
+    for line in lines:
+        if not line.endswith(b"!"):
+            stamp, text = line.split(b" ")
+            with suppress(ValueError, AssertionError, TypeError, msgpack.UnpackException):
+                found.append(open_frame(int(stamp), bytes.fromhex(text.decode())))
+    return found
 
 
 def orders_received(run: Path) -> list[Frame]:
