@@ -35,6 +35,7 @@ SPEED_MILLI = 600_000
 RATE_MILLI = 100  # a tenth of the usual trades: the speed makes up for it
 WARM_UP_WITHIN_S = 90.0
 SETTLED_WITHIN_S = 40.0
+QUIET_S = 5.0
 LOOK_EVERY_S = 0.25
 ANSWER_WITHIN_S = 1.0
 
@@ -59,7 +60,7 @@ def run_chaos(options: ChaosOptions) -> int:
             with Nemesis(run, options.seed, lambda: _pids(supervised)) as nemesis:
                 nemesis.strike(options.kills, (lambda _line: None) if options.as_json else note)
             supervised.control.stop(STRATEGY_ENGINE)
-            _until(monitor, _settled, SETTLED_WITHIN_S, "all to settle")
+            _until(monitor, Settled().holds, SETTLED_WITHIN_S, "all to settle")
     finally:
         remove_sockets(run)
     seconds = round(time.monotonic() - began_s, 1)
@@ -121,11 +122,25 @@ def _traded(report: StatusReport) -> bool:
     return bool(field(report, "filled_orders"))
 
 
-def _settled(report: StatusReport) -> bool:
-    """Books and account agree, and nothing is live any more."""
-    lots = field(report, "position_lots"), field(report, "broker_position_lots")
-    quiet = field(report, "broker_live_orders") == 0 and field(report, "reconciled") is True
-    return quiet and lots[0] == lots[1]
+class Settled:
+    """Books and account agree, nothing is live, and it has been so for a while.
+
+    The while is longer than the watchdog waits between two looks at the account.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[object, ...] = ()
+        self._since_s = 0.0
+
+    def holds(self, report: StatusReport) -> bool:
+        """Told of each look."""
+        names = ("orders", "filled_orders", "position_lots", "broker_position_lots")
+        seen = tuple(field(report, name) for name in names)
+        quiet = field(report, "broker_live_orders") == 0 and field(report, "reconciled") is True
+        if seen != self._seen or not quiet or seen[2] != seen[3]:
+            self._seen, self._since_s = seen, time.monotonic()
+            return False
+        return time.monotonic() - self._since_s > QUIET_S
 
 
 def _say(result: dict[str, Any]) -> None:

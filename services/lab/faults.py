@@ -40,6 +40,7 @@ class Faults:
     pause_rate: int
     pause_max_ns: int
     kill_switch_ns: int | None
+    report_cut_rate: int = 0
 
     @classmethod
     def draw(cls, rng: Random, victims: tuple[str, ...]) -> Faults:
@@ -62,6 +63,10 @@ class Faults:
             pause_max_ns=rng.choice((100 * MS, SECOND, 3 * SECOND)),
             kill_switch_ns=rng.randrange(SECOND, 6 * SECOND) if rng.random() < 0.5 else None,
         )
+
+    def with_cut_reports(self, rng: Random) -> Faults:
+        """In half of the seeds the broker's reports sometimes come without their end."""
+        return replace(self, report_cut_rate=rng.choice((0, 0, 500, 2_000)))
 
     def without_kill_switch(self) -> Faults:
         """The same storm; somebody else pulls the switch."""

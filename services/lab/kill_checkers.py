@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, NewOrder
-from proto_schemas.control import GateClose
-from proto_schemas.enums import OrderState
+from proto_schemas.control import GateClose, Lease, LeaseRequest, Started
+from proto_schemas.enums import Mode, OrderState
 from services.lab.node import Node
 from services.lab.violation import Violation
 from services.watchdog.config import WatchdogConfig
@@ -34,6 +34,46 @@ class LiveOrder:
     leaves_lots: int
 
 
+class LeaseSeen:
+    """The router's permission, from the messages alone: what it asked for and what it was told.
+
+    I-24: epochs never go back. I-25: nothing leaves without a lease that still runs and allows it.
+    I-31: so a new life sends nothing before it was granted one.
+    """
+
+    def __init__(self) -> None:
+        self.asked_ns: dict[int, int] = {}
+        self.until_ns = 0
+        self.mode = Mode.HALT
+        self.epoch = 0
+
+    def hear(self, event: Event) -> None:
+        """An input of the router."""
+        match event.body:
+            case Started() | GateClose():
+                self.asked_ns.clear()
+                self.until_ns = 0
+            case Lease() as lease if lease.nonce in self.asked_ns:
+                if lease.lease_epoch < self.epoch:
+                    return  # late, of a watchdog's earlier life: the router must not believe it
+                self.epoch, self.mode = lease.lease_epoch, lease.mode
+                self.until_ns = self.asked_ns[lease.nonce] + lease.ttl_ns
+                asked = self.asked_ns.items()
+                self.asked_ns = {nonce: at for nonce, at in asked if nonce > lease.nonce}
+
+    def judge(self, effects: list[Effect], now_ns: int) -> None:
+        """What leaves the router."""
+        for effect in effects:
+            if not isinstance(effect, Transmit):
+                continue
+            if effect.kind == "lease_request":
+                body = decode(effect.frame).body
+                if isinstance(body, LeaseRequest):
+                    self.asked_ns[body.nonce] = now_ns
+            elif effect.kind == "new_order" and (now_ns > self.until_ns or self.mode is Mode.HALT):
+                raise Violation("I-25", f"{effect.subject} left without a lease that allows it")
+
+
 class KillCheckers:
     """Keeps the account from what the venue says, and the time of the latch."""
 
@@ -47,6 +87,7 @@ class KillCheckers:
         self.live: dict[str, LiveOrder] = {}
         self.seen_executions: dict[str, None] = {}
         self.closing = False
+        self.lease = LeaseSeen()
 
     def watch(self, what: str, event: Event, effects: list[Effect], node: Node) -> None:
         """Called by the world for every step and every frame that leaves."""
@@ -56,6 +97,7 @@ class KillCheckers:
             self._on_watchdog(node)
         elif node.name == "order_router":
             self.confirmed = self.confirmed or isinstance(event.body, GateClose)
+            self.lease.hear(event)
         elif node.name == "venue":
             self._on_venue(event, effects)
 
@@ -84,6 +126,8 @@ class KillCheckers:
         self.kills += kill_id is not None
 
     def _on_send(self, effects: list[Effect], node: Node) -> None:
+        if node.name == "order_router":
+            self.lease.judge(effects, node.now_ns)
         if self.held is None or self.held in self.resumed or node.name != "order_router":
             return
         late_ns = node.now_ns - (self.latched_ns or 0) - WatchdogConfig().lease_ttl_ns

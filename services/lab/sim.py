@@ -145,7 +145,7 @@ def run_seed(
 ) -> Failure | None:
     """One run of the box; its counts are added to the report."""
     rng = Random(seed)
-    faults = Faults.draw(rng, VICTIMS)
+    faults = Faults.draw(rng, VICTIMS).with_cut_reports(Random(f"cuts {seed}"))
     nodes = make_fleet(every=rng.choice((3, 7, 20)))
     checkers = Checkers()
     world = World(seed, nodes, faults if kills == 0 else faults.without_kill_switch(), checkers)

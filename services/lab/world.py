@@ -11,11 +11,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache
 from random import Random
 from typing import Any, Protocol
 
 from proto_schemas.base import Envelope, Message
+from proto_schemas.broker import BrokerSnapshot
 from proto_schemas.control import Fenced, Heartbeat, KillRequest
 from proto_schemas.registry import BY_MODEL, peers_of, streams_consumed
 from services.lab.faults import BROKER_DELAY_MAX_NS, NEVER_DOUBLED, TO_BROKER, Faults
@@ -34,6 +36,7 @@ START_NS = 1_000_000_000
 ASK_AGAIN_NS = 200 * MS
 CHECKPOINT_BEATS = 12
 PROVE_BOOTS = 8
+CUT_MAX_NS = 1_500 * MS
 PERSON = "cli-1"
 
 
@@ -59,6 +62,8 @@ class World:
     ) -> None:
         self.random = Random(seed)
         self._checkpoints = Random(f"checkpoints {seed}")  # apart: they must change nothing
+        self._cuts = Random(f"cuts {seed}")
+        self._cut_until_ns = 0
         self.nodes = nodes
         self.faults = faults
         self.watch = checkers.watch
@@ -228,9 +233,9 @@ class World:
         self._at(ASK_AGAIN_NS, "wish", request_id, frame)
 
     def _pause(self, node: Node) -> None:
-        if node.up:
+        if node.up and node.paused_until_ns <= self.boot_ns:  # stopped twice is stopped once
             pause_ns = self.random.randrange(MS, self.faults.pause_max_ns)
-            node.paused_until_ns = max(node.paused_until_ns, self.boot_ns + pause_ns)
+            node.paused_until_ns = self.boot_ns + pause_ns
             self.counts["pauses"] += 1
             self._tell(f"{node.name} is paused for {pause_ns // MS} ms")
 
@@ -374,7 +379,22 @@ class World:
             at_ns = max(at_ns, self._link_free.get(link, 0) + 1)
             self._link_free[link] = at_ns
         life = self.nodes[target].life
-        self._at(at_ns - self.boot_ns, "frame", target, life, out.frame)
+        self._at(at_ns - self.boot_ns, "frame", target, life, self._maybe_cut(out))
+
+    def _maybe_cut(self, out: Transmit) -> bytes:
+        """Reports of the broker may come without their end, for a while: empty, not complete."""
+        rate = self.faults.report_cut_rate if out.kind == "broker_snapshot" else 0
+        if not rate:
+            return out.frame
+        if self._cuts.randrange(10_000) < rate:
+            self._cut_until_ns = self.boot_ns + self._cuts.randrange(CUT_MAX_NS)
+        if self.boot_ns > self._cut_until_ns:
+            return out.frame
+        event = decode(out.frame)
+        if not isinstance(event.body, BrokerSnapshot):
+            return out.frame
+        self.counts["reports_cut"] += 1
+        return encode(event.envelope, replace(event.body, orders=(), positions=(), complete=False))
 
 
 _NO_EVENT: Any = None

@@ -17,6 +17,7 @@ from proto_schemas.broker import BrokerSnapshot
 from proto_schemas.control import GateClosed
 from proto_schemas.enums import Mode
 from services.lab.sim import SimReport, run_seed
+from services.order_router import core as router
 from services.order_router.core import RouterCore
 from services.order_state.ledger import Books
 from services.watchdog import announce, core
@@ -125,21 +126,50 @@ def a_restart_forgets_the_latch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WatchdogCore, "_on_started", mutant)
 
 
-KILLS = {"gate left open": 5, "naive planner": 3}
+KILLS = {"gate left open": 5, "naive planner": 3, "half a report believed": 5}
 """Mutants that only a kill can show, and how often a seed then pulls the switch."""
 FIRST_SEED = {"gate left open": 41}
 """One that shows only in about one of two hundred kills: begin near a seed that shows it."""
 
+
+def the_gate_does_not_look_at_the_lease(patch: pytest.MonkeyPatch) -> None:
+    def mutant(gate: Any, approval: Any, blocked: Any, *_: Any) -> Any:
+        return blocked
+
+    patch.setattr(router, "check_gate", mutant)
+    patch.setattr(router, "until_ns", lambda _gate, approval: approval.expires_ns)
+
+
+def a_report_without_its_end_is_believed(patch: pytest.MonkeyPatch) -> None:
+    on_snapshot = BrokerSession.on_snapshot
+
+    def mutant(self: BrokerSession, body: BrokerSnapshot, now: Now) -> list[Output]:
+        outputs = on_snapshot(self, replace(body, complete=True), now)
+        if self.snapshot is not None and self.snapshot.query_id == body.query_id:
+            self.snapshot = body  # the owner tells by identity that it was accepted
+        return outputs
+
+    patch.setattr(BrokerSession, "on_snapshot", mutant)
+
+
 MUTANTS: dict[str, tuple[Mutant, set[str]]] = {
     "no barrier": (no_sync_before_the_order_leaves, {"I-01"}),
     "blind retry": (an_order_without_an_answer_is_sent_again, {"I-02", "I-06"}),
-    "hole ignored": (a_hole_in_the_brokers_events_is_ignored, {"I-12", "I-13", "L-1", "I-07"}),
+    "hole ignored": (
+        a_hole_in_the_brokers_events_is_ignored,
+        {"I-12", "I-13", "L-1", "L-3", "I-07"},
+    ),
     "reports given up": (reports_to_the_ledger_are_given_up, {"I-12", "I-13", "L-1", "I-07"}),
     "no dedupe": (the_ledger_books_an_execution_as_often_as_it_hears_of_it, {"I-09", "I-07"}),
     "naive planner": (the_planner_closes_the_whole_position_at_every_look, {"I-27", "I-28"}),
     "killed, still leased": (leases_are_granted_though_killed, {"I-23"}),
     "gate left open": (the_router_confirms_a_gate_that_it_left_open, {"I-23", "I-27", "I-28"}),
     "latch forgotten": (a_restart_forgets_the_latch, {"I-26"}),
+    "lease not looked at": (the_gate_does_not_look_at_the_lease, {"I-25", "I-23"}),
+    "half a report believed": (
+        a_report_without_its_end_is_believed,
+        {"I-06", "I-07", "I-12", "I-13", "I-28", "I-29", "L-1", "L-3"},
+    ),
     "silence means no": (silence_is_taken_for_no, {"I-06"}),
 }
 
