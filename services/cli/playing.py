@@ -17,6 +17,7 @@ from services.cli.outcome import Outcome, summary_of
 from services.cli.output import CommandFailed
 from services.cli.runs import NewRun, create_run, discard_run, publish_run, remove_sockets
 from services.cli.screen import Viewing, watching
+from services.cli.service_log import strategy_trouble
 from services.cli.supervisor import Supervised
 from shared.kernel.errors import Fault
 from shared.runtime.run_folder import RunFolder
@@ -47,6 +48,7 @@ def play(
     finally:
         remove_sockets(run)
     outcome.summary = summary_of(run)
+    outcome.error = strategy_trouble(run)
     return run
 
 

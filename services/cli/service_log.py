@@ -33,6 +33,16 @@ def last_fault(run: RunFolder, service: str, ended: str) -> Fault:
     )
 
 
+def strategy_trouble(run: RunFolder) -> str | None:
+    """Why the strategy was paused, as one line for a person; None if it never was."""
+    for entry in entries(run.log("strategy_engine")):
+        if entry.get("level") == "error" and str(entry.get("event")).startswith("strategy_"):
+            shown = ("hook", "line", "error", "text", "value", "limit_ns", "fix")
+            facts = ", ".join(f"{key} {entry[key]}" for key in shown if entry.get(key))
+            return f"{entry['event']}: {facts}"
+    return None
+
+
 def bad_rows(run: RunFolder) -> list[dict[str, Any]]:
     """The venue's log lines about rows of the feed that are no good."""
     found = [e for e in entries(run.log("venue")) if e.get("event") == "row_bad"]

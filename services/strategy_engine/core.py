@@ -256,7 +256,8 @@ class StrategyEngineCore:
             self._cut_off(hook)
         except Exception as error:  # foreign code: any error is possible, and it is logged
             what, text = type(error).__name__, str(error)[:ERROR_TEXT_MAX]
-            self._pause("strategy_raised", f"raised {what}", hook, error=what, text=text)
+            line = _line_of(error, hook)
+            self._pause("strategy_raised", f"raised {what}", hook, error=what, text=text, line=line)
         else:
             if returned is None:
                 self._outputs += self._desk.take_wanted()
@@ -345,3 +346,14 @@ class StrategyEngineCore:
 
     def _log(self, event: str, level: str = "info", **fields: str | int | bool | None) -> None:
         self._outputs.append(Log(event, fields, level))  # type: ignore[arg-type]
+
+
+def _line_of(error: BaseException, hook: Callable[..., None]) -> int:
+    """The line of the strategy's file at which it went wrong; 0 if it is not to be found."""
+    file, line = hook.__code__.co_filename, 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
