@@ -359,7 +359,7 @@ def test_a_strategy_that_raises_is_paused_and_its_half_done_wish_stays_in() -> N
     [log] = [o for o in outputs if isinstance(o, Log)]
     assert (log.event, log.level, log.fields["error"]) == ("strategy_raised", "error", "KeyError")
     assert "no such thing" in str(log.fields["text"])
-    assert log.fields["line"] == Script.on_trade.__code__.co_firstlineno + 3
+    assert log.fields["line"] == wish_then_fail.__code__.co_firstlineno + 2
     assert rig.core._desk.open_orders == ()
     heard = list(script.heard)
     progress = [body for _ in range(4) for body in bodies(rig.trade(), Send)]
