@@ -11,16 +11,15 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, lru_cache
 from random import Random
 from typing import Any, Protocol
 
 from proto_schemas.base import Envelope, Message
-from proto_schemas.broker import BrokerSnapshot
 from proto_schemas.control import Fenced, Heartbeat, KillRequest
 from proto_schemas.registry import BY_MODEL, peers_of, streams_consumed
-from services.lab.faults import BROKER_DELAY_MAX_NS, NEVER_DOUBLED, TO_BROKER, Faults
+from services.lab.faults import Faults
+from services.lab.links import LINK_MIN_NS, Links
 from services.lab.node import Node
 from shared.bus.codec import decode, encode
 from shared.kernel.check import check
@@ -30,13 +29,10 @@ from shared.kernel.outputs import Event, Fence, Store
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 
 BEAT_NS = 250 * MS
-LINK_MIN_NS = 50_000
-LINK_MAX_NS = 400_000
 START_NS = 1_000_000_000
 ASK_AGAIN_NS = 200 * MS
 CHECKPOINT_BEATS = 12
 PROVE_BOOTS = 8
-CUT_MAX_NS = 1_500 * MS
 PERSON = "cli-1"
 
 
@@ -62,19 +58,16 @@ class World:
     ) -> None:
         self.random = Random(seed)
         self._checkpoints = Random(f"checkpoints {seed}")  # apart: they must change nothing
-        self._cuts = Random(f"cuts {seed}")
-        self._cut_until_ns = 0
         self.nodes = nodes
         self.faults = faults
         self.watch = checkers.watch
         self.boot_ns = START_NS
         self.counts: Counter[str] = Counter()
+        self._links = Links(self.random, Random(f"cuts {seed}"), self.counts)
         self.story: Callable[[str], None] | None = None
         self.source: Callable[[Node, int], tuple[Message, int] | None] = lambda _node, _ns: None
         self._heap: list[Item] = []
         self._tie = 0
-        self._lost_run = 0
-        self._link_free: dict[tuple[str, str, str], int] = {}
         self._doomed: dict[str, int] = {}
         self._wake_at: dict[str, int] = {}
         self._wishes = 0
@@ -350,51 +343,12 @@ class World:
         return True
 
     def _carry(self, source: str, target: str, out: Transmit) -> None:
-        faults, rng = self.faults, self.random
-        if self._lost_run > 0 or rng.randrange(10_000) < faults.lose_rate:
-            self._lost_run = (
-                self._lost_run - 1 if self._lost_run else rng.randrange(faults.lose_run)
-            )
-            self.counts["lost"] += 1
+        arrivals = self._links.carry((source, target, out.route), out, self.faults, self.boot_ns)
+        if not arrivals:
             self._tell(f"lost: {out.kind} from {source} to {target}")
-            return
-        copies = 1
-        if out.kind not in NEVER_DOUBLED and rng.randrange(10_000) < faults.double_rate:
-            copies = 2
-            self.counts["doubled"] += 1
-        for _ in range(copies):
-            self._deliver(source, target, out)
-
-    def _deliver(self, source: str, target: str, out: Transmit) -> None:
-        rng, faults = self.random, self.faults
-        at_ns = self.boot_ns + rng.randrange(LINK_MIN_NS, LINK_MAX_NS)
-        if rng.randrange(10_000) < faults.delay_rate:
-            at_ns += rng.randrange(1, faults.delay_max_ns)
-            self.counts["delayed"] += 1
-        if out.kind in TO_BROKER and rng.randrange(10_000) < faults.broker_delay_rate:
-            at_ns += rng.randrange(1, BROKER_DELAY_MAX_NS)
-            self.counts["orders_delayed"] += 1
-        link = (source, target, out.route)
-        if not faults.reorder:
-            at_ns = max(at_ns, self._link_free.get(link, 0) + 1)
-            self._link_free[link] = at_ns
         life = self.nodes[target].life
-        self._at(at_ns - self.boot_ns, "frame", target, life, self._maybe_cut(out))
-
-    def _maybe_cut(self, out: Transmit) -> bytes:
-        """Reports of the broker may come without their end, for a while: empty, not complete."""
-        rate = self.faults.report_cut_rate if out.kind == "broker_snapshot" else 0
-        if not rate:
-            return out.frame
-        if self._cuts.randrange(10_000) < rate:
-            self._cut_until_ns = self.boot_ns + self._cuts.randrange(CUT_MAX_NS)
-        if self.boot_ns > self._cut_until_ns:
-            return out.frame
-        event = decode(out.frame)
-        if not isinstance(event.body, BrokerSnapshot):
-            return out.frame
-        self.counts["reports_cut"] += 1
-        return encode(event.envelope, replace(event.body, orders=(), positions=(), complete=False))
+        for at_ns, frame in arrivals:
+            self._at(at_ns - self.boot_ns, "frame", target, life, frame)
 
 
 _NO_EVENT: Any = None

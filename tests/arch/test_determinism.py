@@ -37,6 +37,7 @@ IMPURE = {
     "services/lab/fleet.py": "draws a made-up market from a seeded Random",
     "services/lab/scenarios.py": "draws the moments of kills from a seeded Random",
     "services/lab/sim.py": "seeds the Random of a run and times a batch for the report",
+    "services/lab/links.py": "draws losses and delays from a seeded Random",
     "services/lab/world.py": "draws delays and kills from a seeded Random",
     "services/lab/contract_pages.py": "writes the generated documents; no process imports it",
     "services/lab/chaos.py": "kills real processes and hears them come back",

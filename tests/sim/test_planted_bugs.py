@@ -163,7 +163,10 @@ MUTANTS: dict[str, tuple[Mutant, set[str]]] = {
     "no dedupe": (the_ledger_books_an_execution_as_often_as_it_hears_of_it, {"I-09", "I-07"}),
     "naive planner": (the_planner_closes_the_whole_position_at_every_look, {"I-27", "I-28"}),
     "killed, still leased": (leases_are_granted_though_killed, {"I-23"}),
-    "gate left open": (the_router_confirms_a_gate_that_it_left_open, {"I-23", "I-27", "I-28"}),
+    "gate left open": (
+        the_router_confirms_a_gate_that_it_left_open,
+        {"I-23", "I-25", "I-27", "I-28"},
+    ),
     "latch forgotten": (a_restart_forgets_the_latch, {"I-26"}),
     "lease not looked at": (the_gate_does_not_look_at_the_lease, {"I-25", "I-23"}),
     "half a report believed": (
