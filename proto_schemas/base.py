@@ -23,6 +23,7 @@ Mills = Annotated[StrictInt, Field(ge=-(2**62), le=2**62)]
 CostTicks = Annotated[StrictInt, Field(ge=-(2**62), le=2**62)]
 Ns = Annotated[StrictInt, Field(ge=0, le=2**62)]
 Sequence = Annotated[StrictInt, Field(ge=0, le=2**62)]
+ChangeRevision = Annotated[StrictInt, Field(ge=0, le=2**62)]
 Count = Annotated[StrictInt, Field(ge=0, le=2**62)]
 Flag = StrictBool
 

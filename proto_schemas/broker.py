@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from proto_schemas.base import (
     BrokerId,
+    ChangeRevision,
     ClientOrderId,
     Code,
     Flag,
@@ -26,11 +27,15 @@ from proto_schemas.base import (
     Sequence,
 )
 from proto_schemas.enums import OrderState, OrderType, Side
+from proto_schemas.signals import Leg
 
 
 @dataclass(frozen=True, slots=True)
 class NewOrder(Message):
-    """Send one order to the market, in this session, under our own id."""
+    """Send one order to the market, in this session, under our own id; its legs come with it.
+
+    DAY: what is left at the end of the exchange's trading day expires.
+    """
 
     session: Name
     client_order_id: ClientOrderId
@@ -39,11 +44,37 @@ class NewOrder(Message):
     quantity_lots: Lots
     order_type: OrderType
     reduce_only: Flag
+    price_ticks: PriceTicks | None = None
+    legs: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder(Message):
+    """Cancel one order of this session. Changes of an order are numbered by `revision`, from 1."""
+
+    session: Name
+    client_order_id: ClientOrderId
+    revision: ChangeRevision
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceOrder(Message):
+    """Give one order of this session another price or fewer lots (filled ones included)."""
+
+    session: Name
+    client_order_id: ClientOrderId
+    revision: ChangeRevision
+    quantity_lots: Lots
+    price_ticks: PriceTicks
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrderEvent(Message):
-    """The broker says what became of an order (not a fill)."""
+    """The broker says what became of an order (not a fill).
+
+    `revision` is the last change that the broker has judged: done if it is not named in the code
+    as refused. Quantity and price are the order's present terms; None: not told.
+    """
 
     session: Name
     session_seq: Sequence
@@ -52,6 +83,9 @@ class BrokerOrderEvent(Message):
     state: OrderState
     code: Code
     exchange_ns: Ns
+    revision: ChangeRevision = 0
+    quantity_lots: Lots | None = None
+    price_ticks: PriceTicks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +136,11 @@ class BrokerOrder:
     quantity_lots: Lots
     filled_lots: LotsOrZero
     state: OrderState
+    order_type: OrderType | None = None
+    price_ticks: PriceTicks | None = None
+    reduce_only: Flag = False
+    parent_id: ClientOrderId | None = None
+    revision: ChangeRevision = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How an order wants to be filled."""
+    """How an order wants to be filled. A STOP becomes a market order when its price trades."""
 
     MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
 
 
 class OrderState(StrEnum):
@@ -30,9 +32,13 @@ class OrderState(StrEnum):
     SUBMITTED = "SUBMITTED"
     UNKNOWN = "UNKNOWN"
     ACKNOWLEDGED = "ACKNOWLEDGED"
+    WORKING = "WORKING"
     PARTIAL_FILL = "PARTIAL_FILL"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    PENDING_REPLACE = "PENDING_REPLACE"
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
 
 
@@ -42,10 +48,16 @@ class OrderAction(StrEnum):
     CREATE = "CREATE"
     SUBMIT = "SUBMIT"
     ACKNOWLEDGE = "ACKNOWLEDGE"
+    WORK = "WORK"
     FILL_PART = "FILL_PART"
     FILL_ALL = "FILL_ALL"
     REJECT = "REJECT"
+    ASK_CANCEL = "ASK_CANCEL"
+    ASK_REPLACE = "ASK_REPLACE"
+    REPLACE = "REPLACE"
+    REFUSE_CHANGE = "REFUSE_CHANGE"
     CANCEL = "CANCEL"
+    EXPIRE = "EXPIRE"
     LOSE_SIGHT = "LOSE_SIGHT"
 
 

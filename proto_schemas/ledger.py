@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from proto_schemas.base import (
     BrokerId,
+    ChangeRevision,
     ClientOrderId,
     Code,
     CostTicks,
@@ -37,6 +38,7 @@ class OrderEvent(Message):
     """One move in an order's life, as its session (router or watchdog) did or saw it.
 
     The order's own facts ride along, so that the ledger needs no other message to make sense of it.
+    `revision` numbers the order's changes; with REPLACE, quantity and price are the new ones.
     """
 
     client_order_id: ClientOrderId
@@ -50,6 +52,10 @@ class OrderEvent(Message):
     code: Code
     broker_order_id: BrokerId | None
     exchange_ns: Ns | None
+    price_ticks: PriceTicks | None = None
+    reduce_only: Flag = False
+    parent_id: ClientOrderId | None = None
+    revision: ChangeRevision = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,11 @@ class OrderUpdate(Message):
     filled_cost_ticks: CostTicks
     state: OrderState
     code: Code
+    order_type: OrderType | None = None
+    price_ticks: PriceTicks | None = None
+    reduce_only: Flag = False
+    parent_id: ClientOrderId | None = None
+    revision: ChangeRevision = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,36 @@ class FeedTrade(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """What the book shows at one price."""
+
+    price_ticks: PriceTicks
+    quantity_lots: TradedLots
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuote(Message):
+    """The top of the book as the feed delivered it. None: that side is empty."""
+
+    feed_seq: Sequence
+    instrument: Instrument
+    exchange_ns: Ns
+    bid: Level | None
+    ask: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedDepth(Message):
+    """The book's best levels as the feed delivered them, best first."""
+
+    feed_seq: Sequence
+    instrument: Instrument
+    exchange_ns: Ns
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedEnd(Message):
     """The recorded feed has no more rows; what its reader counted."""
 
@@ -69,6 +99,30 @@ class Trade(Message):
     receive_ns: Ns
     price_ticks: PriceTicks
     quantity_lots: TradedLots | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote(Message):
+    """The top of the book, normalised. None: that side is empty."""
+
+    feed_seq: Sequence
+    instrument: Instrument
+    exchange_ns: Ns
+    receive_ns: Ns
+    bid: Level | None
+    ask: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth(Message):
+    """The book's best levels, normalised, best first."""
+
+    feed_seq: Sequence
+    instrument: Instrument
+    exchange_ns: Ns
+    receive_ns: Ns
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
 
 
 @dataclass(frozen=True, slots=True)

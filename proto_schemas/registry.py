@@ -72,40 +72,58 @@ _VENUE, _DATA, _STRATEGY, _RISK = (
 _ROUTER, _LEDGER, _DOG, _MONITOR = ("order_router",), ("order_state",), ("watchdog",), ("monitor",)
 _SESSIONS = _ROUTER + _DOG
 _ACK = (signals.Ack, signals.Nack)
+_DECIDED = (signals.Decision, signals.Nack)
 
 TABLE: tuple[Row, ...] = (
     # the feed, paced by credit
     Row(market_data.FeedOpen, "send", _DATA, _VENUE),
     Row(market_data.FeedCredit, "send", _DATA, _VENUE),
     Row(market_data.FeedTrade, "push", _VENUE, _DATA),
+    Row(market_data.FeedQuote, "push", _VENUE, _DATA),
+    Row(market_data.FeedDepth, "push", _VENUE, _DATA),
     Row(market_data.FeedEnd, "push", _VENUE, _DATA),
     Row(market_data.MarketProgress, "send", _STRATEGY, _DATA),
     # market data
     Row(market_data.Trade, "stream", _DATA, _STRATEGY, "market.{instrument}"),
+    Row(market_data.Quote, "stream", _DATA, _STRATEGY, "market.{instrument}"),
+    Row(market_data.Depth, "stream", _DATA, _STRATEGY, "market.{instrument}"),
     Row(market_data.Bar, "stream", _DATA, _STRATEGY, "market.{instrument}"),
     Row(market_data.Mark, "conflate", _DATA, _RISK + _LEDGER + _DOG, "mark", rate_per_s=20),
     Row(market_data.FeedStatus, "latch", _DATA, _RISK + _DOG + _MONITOR, "feed", rate_per_s=1),
     # the order path
-    Row(signals.Intent, "command", _STRATEGY, _RISK, replies=(signals.Decision, signals.Nack)),
+    Row(signals.Intent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=2),
+    Row(signals.CancelIntent, "command", _STRATEGY, _RISK, replies=_DECIDED),
+    Row(signals.ReplaceIntent, "command", _STRATEGY, _RISK, replies=_DECIDED),
     Row(signals.Decision, "reply", _RISK, _STRATEGY),
-    Row(signals.Approval, "command", _RISK, _ROUTER, replies=_ACK),
+    Row(signals.Approval, "command", _RISK, _ROUTER, replies=_ACK, version=2),
+    Row(signals.CancelApproval, "command", _RISK, _ROUTER, replies=_ACK),
+    Row(signals.ReplaceApproval, "command", _RISK, _ROUTER, replies=_ACK),
     Row(signals.Ack, "reply", (ANY,), (ANY,)),
     Row(signals.Nack, "reply", (ANY,), (ANY,)),
     # broker sessions
-    Row(broker.NewOrder, "send", _SESSIONS, _VENUE),
+    Row(broker.NewOrder, "send", _SESSIONS, _VENUE, version=2),
+    Row(broker.CancelOrder, "send", _SESSIONS, _VENUE),
+    Row(broker.ReplaceOrder, "send", _SESSIONS, _VENUE),
     Row(broker.CancelOthers, "send", _DOG, _VENUE),
     Row(broker.BrokerQuery, "send", _SESSIONS, _VENUE),
-    Row(broker.BrokerOrderEvent, "push", _VENUE, _SESSIONS),
+    Row(broker.BrokerOrderEvent, "push", _VENUE, _SESSIONS, version=2),
     Row(broker.BrokerExecution, "push", _VENUE, _SESSIONS),
-    Row(broker.BrokerSnapshot, "push", _VENUE, _SESSIONS),
+    Row(broker.BrokerSnapshot, "push", _VENUE, _SESSIONS, version=2),
     # the ledger
-    Row(ledger.OrderEvent, "command", _SESSIONS, _LEDGER, replies=_ACK),
+    Row(ledger.OrderEvent, "command", _SESSIONS, _LEDGER, replies=_ACK, version=2),
     Row(ledger.Execution, "command", _SESSIONS, _LEDGER, replies=_ACK),
-    Row(ledger.OrderUpdate, "stream", _LEDGER, _STRATEGY + _RISK + _DOG + _MONITOR, "ledger"),
+    Row(
+        ledger.OrderUpdate,
+        "stream",
+        _LEDGER,
+        _STRATEGY + _RISK + _DOG + _MONITOR,
+        "ledger",
+        version=2,
+    ),
     Row(ledger.PositionUpdate, "stream", _LEDGER, _STRATEGY + _RISK + _DOG + _MONITOR, "ledger"),
     Row(ledger.ReconcileReport, "stream", _LEDGER, _STRATEGY + _RISK + _DOG + _MONITOR, "ledger"),
     Row(ledger.ReconcileFetch, "command", _DOG, _ROUTER, replies=_ACK),
-    Row(ledger.BrokerReport, "command", _ROUTER, _LEDGER, replies=_ACK),
+    Row(ledger.BrokerReport, "command", _ROUTER, _LEDGER, replies=_ACK, version=2),
     # lease and control
     Row(control.LeaseRequest, "send", _ROUTER, _DOG, rate_per_s=4),
     Row(control.Lease, "push", _DOG, _ROUTER, rate_per_s=4),

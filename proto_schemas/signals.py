@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proto_schemas.base import (
+    ChangeRevision,
     ClientOrderId,
     Code,
     Flag,
@@ -24,10 +25,24 @@ from proto_schemas.enums import OrderType, Side
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """A protective order that lives and dies with its entry: a STOP below, a LIMIT as the target.
+
+    It is reduce-only, on the other side, for as many lots as the entry has filled; when one leg
+    fills, the other shrinks with it.
+    """
+
+    client_order_id: ClientOrderId
+    order_type: OrderType
+    price_ticks: PriceTicks
+
+
+@dataclass(frozen=True, slots=True)
 class Intent(Message):
     """What a strategy wants. `expires_ns` (boot clock): after it, nobody may act on it.
 
     `reference_ticks` is the price the strategy decided on; the collar compares it with the mark.
+    `price_ticks` is the limit of a LIMIT order and the trigger of a STOP; a MARKET order has none.
     """
 
     client_order_id: ClientOrderId
@@ -37,6 +52,33 @@ class Intent(Message):
     quantity_lots: Lots
     order_type: OrderType
     reduce_only: Flag
+    reference_ticks: PriceTicks
+    expires_ns: Ns
+    price_ticks: PriceTicks | None = None
+    legs: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CancelIntent(Message):
+    """A strategy wants an order gone. Safe to repeat."""
+
+    strategy: Name
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceIntent(Message):
+    """A strategy wants another price, or fewer lots, for an order that works.
+
+    `quantity_lots` is the whole order, its filled lots included; it can only fall. To want more is
+    to send another order. `change_id` numbers the strategy's changes: a repeat has the same.
+    """
+
+    strategy: Name
+    client_order_id: ClientOrderId
+    change_id: ChangeRevision
+    quantity_lots: Lots
+    price_ticks: PriceTicks
     reference_ticks: PriceTicks
     expires_ns: Ns
 
@@ -63,6 +105,29 @@ class Approval(Message):
     quantity_lots: Lots
     order_type: OrderType
     reduce_only: Flag
+    expires_ns: Ns
+    limits_hash: Text
+    price_ticks: PriceTicks | None = None
+    legs: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CancelApproval(Message):
+    """Risk lets a cancel pass. It has no end of life: a cancel is never wrong for being late."""
+
+    strategy: Name
+    client_order_id: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceApproval(Message):
+    """A change that passed every check that its order would have to pass today."""
+
+    strategy: Name
+    client_order_id: ClientOrderId
+    change_id: ChangeRevision
+    quantity_lots: Lots
+    price_ticks: PriceTicks
     expires_ns: Ns
     limits_hash: Text
 

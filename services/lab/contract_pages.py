@@ -19,7 +19,7 @@ from typing import Annotated, Any, get_origin
 
 from pydantic import TypeAdapter
 
-from proto_schemas import base, broker, control, enums, ledger
+from proto_schemas import base, broker, control, enums, ledger, market_data, signals
 from proto_schemas.base import Message
 from proto_schemas.registry import ANY, SERVICES, TABLE, Row
 from services.lab.samples import SAMPLES, sample_envelope
@@ -202,7 +202,7 @@ def _parts() -> list[type]:
     """Dataclasses inside messages, in the order of the files."""
     return [
         thing
-        for module in (broker, control, ledger)
+        for module in (market_data, signals, broker, control, ledger)
         for thing in _of(module)
         if hasattr(thing, "__dataclass_fields__") and not issubclass(thing, Message)
     ]

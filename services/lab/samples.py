@@ -6,6 +6,8 @@ its bytes stand in `proto_schemas/golden/`. A new version of a kind gets a new s
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from proto_schemas.base import Envelope, Message
 from proto_schemas.broker import (
     BrokerExecution,
@@ -14,8 +16,10 @@ from proto_schemas.broker import (
     BrokerPosition,
     BrokerQuery,
     BrokerSnapshot,
+    CancelOrder,
     CancelOthers,
     NewOrder,
+    ReplaceOrder,
 )
 from proto_schemas.control import (
     AccountView,
@@ -68,20 +72,38 @@ from proto_schemas.ledger import (
 )
 from proto_schemas.market_data import (
     Bar,
+    Depth,
     FeedCredit,
+    FeedDepth,
     FeedEnd,
     FeedOpen,
+    FeedQuote,
     FeedStatus,
     FeedTrade,
+    Level,
     Mark,
     MarketProgress,
+    Quote,
     Trade,
 )
 from proto_schemas.registry import ANY, BY_MODEL
-from proto_schemas.signals import Ack, Approval, Decision, Intent, Nack
-from shared.bus.codec import encode, stream_of
+from proto_schemas.signals import (
+    Ack,
+    Approval,
+    CancelApproval,
+    CancelIntent,
+    Decision,
+    Intent,
+    Leg,
+    Nack,
+    ReplaceApproval,
+    ReplaceIntent,
+)
+from shared.bus.codec import stream_of
 
 ORDER = "9f3ac21b-77d0-0001-0002-00000000002a"
+STOP_LEG = "9f3ac21b-77d0-0001-0002-00000000002b"
+TARGET_LEG = "9f3ac21b-77d0-0001-0002-00000000002c"
 ES, SESSION, STRATEGY = "ESZ24", "order_router", "ema_cross"
 TRADED_NS = 1_733_148_000_123_456_789
 RECEIVED_NS = 86_400_000_000_000
@@ -100,18 +122,67 @@ def sample_envelope(message: Message) -> Envelope:
 
 
 _UPDATE = OrderUpdate(
-    ORDER, SESSION, STRATEGY, ES, Side.BUY, 2, 2, 2 * PRICE, OrderState.FILLED, "OK"
+    client_order_id=STOP_LEG,
+    session=SESSION,
+    strategy=STRATEGY,
+    instrument=ES,
+    side=Side.SELL,
+    quantity_lots=2,
+    filled_lots=1,
+    filled_cost_ticks=PRICE - 12,
+    state=OrderState.PARTIAL_FILL,
+    code="OK",
+    order_type=OrderType.STOP,
+    price_ticks=PRICE - 12,
+    reduce_only=True,
+    parent_id=ORDER,
+    revision=1,
 )
-_BROKER_ORDERS = (BrokerOrder(ORDER, SESSION, ES, Side.BUY, 2, 1, OrderState.PARTIAL_FILL),)
+_BROKER_ORDERS = (
+    BrokerOrder(
+        client_order_id=STOP_LEG,
+        session=SESSION,
+        instrument=ES,
+        side=Side.SELL,
+        quantity_lots=2,
+        filled_lots=1,
+        state=OrderState.PARTIAL_FILL,
+        order_type=OrderType.STOP,
+        price_ticks=PRICE - 12,
+        reduce_only=True,
+        parent_id=ORDER,
+        revision=1,
+    ),
+)
+# A snapshot holds frames; this one is of the version before, which is still read.
+_GOLDEN = Path(__file__).resolve().parents[2] / "proto_schemas" / "golden"
+_OLD_FRAME = (_GOLDEN / "order_update.v1.bin").read_bytes()
+_LEGS = (
+    Leg(STOP_LEG, OrderType.STOP, PRICE - 16),
+    Leg(TARGET_LEG, OrderType.LIMIT, PRICE + 16),
+)
 _BROKER_POSITIONS = (BrokerPosition(ES, 1), BrokerPosition("NQZ24", -3))
 
 _FEED: tuple[Message, ...] = (
     FeedOpen(0, 256),
     FeedCredit(512),
     FeedTrade(42, ES, TRADED_NS, PRICE, 3),
+    FeedQuote(43, ES, TRADED_NS, Level(PRICE - 1, 120), Level(PRICE, 87)),
+    FeedDepth(
+        44, ES, TRADED_NS, (Level(PRICE - 1, 120), Level(PRICE - 2, 240)), (Level(PRICE, 87),)
+    ),
     FeedEnd(40_000, ES, 40_000, 12, 1),
     MarketProgress("strategy_engine", 42),
     Trade(42, ES, TRADED_NS, RECEIVED_NS, PRICE, 3),
+    Quote(43, ES, TRADED_NS, RECEIVED_NS, Level(PRICE - 1, 120), Level(PRICE, 87)),
+    Depth(
+        44,
+        ES,
+        TRADED_NS,
+        RECEIVED_NS,
+        (Level(PRICE - 1, 120),),
+        (Level(PRICE, 87), Level(PRICE + 1, 310)),
+    ),
     Bar(
         instrument=ES,
         start_ns=1_733_147_940_000_000_000,
@@ -128,7 +199,21 @@ _FEED: tuple[Message, ...] = (
     FeedStatus(ES, FeedState.LIVE, 42, 42, 0, 0, 43, 0),
 )
 _ORDER_PATH: tuple[Message, ...] = (
-    Intent(ORDER, STRATEGY, ES, Side.BUY, 2, OrderType.MARKET, False, PRICE, RECEIVED_NS + 10**9),
+    Intent(
+        client_order_id=ORDER,
+        strategy=STRATEGY,
+        instrument=ES,
+        side=Side.BUY,
+        quantity_lots=2,
+        order_type=OrderType.LIMIT,
+        reduce_only=False,
+        reference_ticks=PRICE,
+        expires_ns=RECEIVED_NS + 10**9,
+        price_ticks=PRICE - 1,
+        legs=_LEGS,
+    ),
+    CancelIntent(STRATEGY, ORDER),
+    ReplaceIntent(STRATEGY, ORDER, 7, 2, PRICE - 2, PRICE, RECEIVED_NS + 10**9),
     Decision(ORDER, False, "PRICE_COLLAR", "40 ticks", "57 ticks"),
     Approval(
         client_order_id=ORDER,
@@ -136,19 +221,36 @@ _ORDER_PATH: tuple[Message, ...] = (
         instrument=ES,
         side=Side.BUY,
         quantity_lots=2,
-        order_type=OrderType.MARKET,
+        order_type=OrderType.LIMIT,
         reduce_only=False,
         expires_ns=RECEIVED_NS + 10**9,
         limits_hash=LIMITS,
+        price_ticks=PRICE - 1,
+        legs=_LEGS,
     ),
+    CancelApproval(STRATEGY, ORDER),
+    ReplaceApproval(STRATEGY, ORDER, 7, 2, PRICE - 2, RECEIVED_NS + 10**9, LIMITS),
     Ack(),
     Nack("GATE_CLOSED", "lease", "none since 1200 ms"),
 )
 _BROKER: tuple[Message, ...] = (
-    NewOrder(SESSION, ORDER, ES, Side.BUY, 2, OrderType.MARKET, False),
+    NewOrder(SESSION, ORDER, ES, Side.BUY, 2, OrderType.LIMIT, False, PRICE - 1, _LEGS),
+    CancelOrder(SESSION, ORDER, 2),
+    ReplaceOrder(SESSION, ORDER, 1, 2, PRICE - 2),
     CancelOthers(SESSION),
     BrokerQuery(SESSION, 6, 3),
-    BrokerOrderEvent(SESSION, 7, ORDER, "V-1042", OrderState.ACKNOWLEDGED, "OK", TRADED_NS),
+    BrokerOrderEvent(
+        session=SESSION,
+        session_seq=7,
+        client_order_id=ORDER,
+        broker_order_id="V-1042",
+        state=OrderState.WORKING,
+        code="REPLACED",
+        exchange_ns=TRADED_NS,
+        revision=1,
+        quantity_lots=2,
+        price_ticks=PRICE - 2,
+    ),
     BrokerExecution(
         session=SESSION,
         session_seq=8,
@@ -167,17 +269,21 @@ _BROKER: tuple[Message, ...] = (
 )
 _LEDGER: tuple[Message, ...] = (
     OrderEvent(
-        client_order_id=ORDER,
+        client_order_id=TARGET_LEG,
         session=SESSION,
         strategy=STRATEGY,
         instrument=ES,
-        side=Side.BUY,
+        side=Side.SELL,
         quantity_lots=2,
-        order_type=OrderType.MARKET,
-        action=OrderAction.ACKNOWLEDGE,
-        code="OK",
+        order_type=OrderType.LIMIT,
+        action=OrderAction.REPLACE,
+        code="REPLACED",
         broker_order_id="V-1042",
         exchange_ns=TRADED_NS,
+        price_ticks=PRICE + 20,
+        reduce_only=True,
+        parent_id=ORDER,
+        revision=1,
     ),
     Execution(
         client_order_id=ORDER,
@@ -221,7 +327,7 @@ _CONTROL: tuple[Message, ...] = (
     Fenced("order_router", "ENDED"),
     AccountView(_BROKER_POSITIONS, 1, RECEIVED_NS),
     SnapshotRequest("ledger", 2, 41),
-    Snapshot("ledger", 2, 42, True, (encode(sample_envelope(_UPDATE), _UPDATE),)),
+    Snapshot("ledger", 2, 42, True, (_OLD_FRAME,)),
     Heartbeat("order_state", 4711, ServiceState.READY, 90_210, "0a1b2c3d4e5f", 9_105),
     StatusRequest(),
     StatusReport(

@@ -35,7 +35,7 @@ from shared.markets import parse_contract
 from shared.venue import Exchange, ExchangeState, Order, Report
 
 MARKET_DATA = "market_data"
-SNAPSHOT_FINISHED_MAX = 4_000  # of 150 bytes each: a snapshot stays below the frame limit
+SNAPSHOT_FINISHED_MAX = 2_000  # of 300 bytes each: a snapshot stays below the frame limit
 
 
 @dataclass(slots=True)

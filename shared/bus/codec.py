@@ -4,7 +4,8 @@ A frame is `stream NUL msgpack([kind, version, producer, epoch, seq, sent_ns, st
 correlation_id, cause, body])`; the stream stands first, in clear, because ZeroMQ subscribes by
 prefix. Every frame that enters a process is validated here by pydantic; what does not fit its
 kind's types and bounds raises `BadFrame` and touches nothing. Frames above `FRAME_MAX_BYTES` are
-refused.
+refused. A frame of the version before is read too (what it does not know has a default that says
+so): so one service can be restarted from a new release before the others.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ def decode(frame: bytes) -> Event:
         raise BadFrame(
             "KIND_UNKNOWN", field="kind", value=envelope.kind, fix="See proto_schemas/registry.py."
         )
-    if envelope.version != row.version:
+    if envelope.version not in (row.version, row.version - 1) or envelope.version < 1:
         raise BadFrame(
             "VERSION_UNKNOWN",
             field=envelope.kind,

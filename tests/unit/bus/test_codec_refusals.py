@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import msgpack
@@ -37,6 +37,9 @@ def test_an_unknown_field_is_named(row: Row) -> None:
 @pytest.mark.parametrize("row", WITH_FIELDS)
 def test_each_missing_field_is_named(row: Row) -> None:
     for field in fields(row.model):  # type: ignore[arg-type]
+        if field.default is not MISSING:  # added in a later version: absent means not known
+            assert row.version > 1
+            continue
         error = refusal(altered(row.model, lambda body, name=field.name: body.pop(name)))  # type: ignore[misc]
         assert (error.code, error.field) == ("FIELD_INVALID", f"{row.kind}.{field.name}")
 
@@ -67,7 +70,7 @@ WRONG = [
     (NewOrder, "quantity_lots", 100_001),
     (NewOrder, "side", "buy"),
     (NewOrder, "side", 1),
-    (NewOrder, "order_type", "LIMIT"),
+    (NewOrder, "order_type", "STOP_LIMIT"),
     (NewOrder, "client_order_id", "9F3AC21B-77d0-0001-0002-00000000002a"),
     (NewOrder, "client_order_id", "a" * 36 + "\n"),
     (NewOrder, "session", "Order Router"),

@@ -9,7 +9,14 @@ import pytest
 from proto_schemas.enums import OrderAction as A
 from proto_schemas.enums import OrderState as S
 from shared.kernel.errors import OurFault
-from shared.kernel.order_states import INITIAL, TERMINAL, TRANSITIONS, is_live, next_state
+from shared.kernel.order_states import (
+    INITIAL,
+    TERMINAL,
+    TRANSITIONS,
+    is_live,
+    next_state,
+    settled,
+)
 
 ILLEGAL = [(state, action) for state in S for action in A if (state, action) not in TRANSITIONS]
 FILLS = (A.FILL_PART, A.FILL_ALL)
@@ -44,7 +51,7 @@ def test_every_state_is_reachable() -> None:
 def test_an_ended_order_never_lives_again() -> None:
     for (state, action), goal in TRANSITIONS.items():
         if state in TERMINAL:
-            ended_otherwise = state in (S.CANCELLED, S.REJECTED)
+            ended_otherwise = state in (S.CANCELLED, S.EXPIRED, S.REJECTED)
             late_fill = ended_otherwise and (action, goal) == (A.FILL_ALL, S.FILLED)
             assert goal is state or late_fill, (state, action, goal)
 
@@ -68,6 +75,12 @@ def test_silence_never_ends_an_order_and_never_revives_one() -> None:
         ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.FILL_PART, A.FILL_ALL, A.CANCEL), S.FILLED),
         ((A.CREATE, A.SUBMIT, A.LOSE_SIGHT, A.ACKNOWLEDGE, A.FILL_PART, A.FILL_ALL), S.FILLED),
         ((A.CREATE, A.SUBMIT, A.LOSE_SIGHT, A.ACKNOWLEDGE, A.CANCEL), S.CANCELLED),
+        ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.WORK, A.FILL_PART, A.EXPIRE), S.EXPIRED),
+        ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.WORK, A.FILL_PART), S.PARTIAL_FILL),
+        ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.WORK, A.ASK_CANCEL), S.PENDING_CANCEL),
+        ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.WORK, A.ASK_CANCEL, A.CANCEL), S.CANCELLED),
+        ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.ASK_CANCEL, A.FILL_PART, A.FILL_ALL), S.FILLED),
+        ((A.CREATE, A.SUBMIT, A.ACKNOWLEDGE, A.WORK), S.WORKING),
         ((A.CREATE, A.SUBMIT, A.LOSE_SIGHT), S.UNKNOWN),
         ((A.CREATE, A.SUBMIT, A.REJECT), S.REJECTED),
         ((A.CREATE, A.SUBMIT, A.LOSE_SIGHT, A.REJECT), S.REJECTED),
@@ -92,6 +105,13 @@ def test_some_moves_are_illegal() -> None:
     assert (S.FILLED, A.REJECT) in ILLEGAL and (S.REJECTED, A.CANCEL) in ILLEGAL
 
 
+def test_what_a_change_leaves_at_work_is_named_by_its_fills() -> None:
+    for action in (A.REPLACE, A.REFUSE_CHANGE):
+        left = next_state(S.PENDING_REPLACE, action)
+        assert (settled(left, 0), settled(left, 1)) == (S.WORKING, S.PARTIAL_FILL)
+    assert settled(S.CANCELLED, 1) is S.CANCELLED
+
+
 def test_an_order_may_trade_until_it_has_ended() -> None:
-    assert {s for s in S if not is_live(s)} == {S.FILLED, S.CANCELLED, S.REJECTED}
+    assert {s for s in S if not is_live(s)} == {S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED}
     assert is_live(S.UNKNOWN)

@@ -52,3 +52,11 @@ def test_no_golden_file_is_of_a_kind_that_the_table_forgot(repository_root: Path
     """A retired kind keeps its row, so that its name is never given to something else."""
     kinds = {path.name.split(".")[0] for path in (repository_root / GOLDEN).iterdir()}
     assert kinds == set(BY_KIND)
+
+
+def test_frames_of_the_version_before_are_still_read(repository_root: Path) -> None:
+    older = [row for row in TABLE if row.version > 1]
+    assert older
+    for row in older:
+        frame = (repository_root / GOLDEN / f"{row.kind}.v{row.version - 1}.bin").read_bytes()
+        assert decode(frame).envelope.version == row.version - 1
