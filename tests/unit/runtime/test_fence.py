@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def sleeping(run: RunFolder) -> Iterator[subprocess.Popen[bytes]]:
     """A process that looks like the router of this run."""
     words = ["-m", "services.order_router", "--run", str(run.root)]
     process = subprocess.Popen([sys.executable, "-c", SLEEP, *words])
+    command = Path(f"/proc/{process.pid}/cmdline")
+    while b"order_router" not in command.read_bytes():
+        time.sleep(0.001)  # the kernel shows the new command a moment after the exec
     yield process
     process.kill()
     process.wait()
