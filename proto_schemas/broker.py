@@ -72,8 +72,8 @@ class ReplaceOrder(Message):
 class BrokerOrderEvent(Message):
     """The broker says what became of an order (not a fill).
 
-    `revision` is the last change that the broker has judged: done if it is not named in the code
-    as refused. Quantity and price are the order's present terms; None: not told.
+    `revision` is the last change that the broker has judged, done or refused. Quantity and price
+    are the order's present terms; None: not told.
     """
 
     session: Name
@@ -84,6 +84,7 @@ class BrokerOrderEvent(Message):
     code: Code
     exchange_ns: Ns
     revision: ChangeRevision = 0
+    change_refused: Flag = False
     quantity_lots: Lots | None = None
     price_ticks: PriceTicks | None = None
 

@@ -20,11 +20,20 @@ from proto_schemas.broker import (
     BrokerPosition,
     BrokerQuery,
     BrokerSnapshot,
+    CancelOrder,
     CancelOthers,
     NewOrder,
+    ReplaceOrder,
 )
 from proto_schemas.enums import ServiceState
-from proto_schemas.market_data import FeedCredit, FeedEnd, FeedOpen, FeedTrade
+from proto_schemas.market_data import (
+    FeedCredit,
+    FeedDepth,
+    FeedEnd,
+    FeedOpen,
+    FeedQuote,
+    FeedTrade,
+)
 from services.venue.config import VenueConfig
 from services.venue.served_feed import FeedItem, ServedFeed
 from services.venue.sessions import Session, SessionEvent
@@ -59,10 +68,10 @@ class VenueCore:
     def handle(self, event: Event, now: Now) -> list[Output]:
         """Take one input; see the file's docstring."""
         match event.body:
-            case FeedTrade() as row:
+            case FeedTrade() | FeedQuote() | FeedDepth() as row:
                 return self._on_row(row)
-            case NewOrder() as new:
-                return self._on_order(new, event, now)
+            case NewOrder() | CancelOrder() | ReplaceOrder() as wanted:
+                return self._on_order(wanted, event, now)
             case FeedCredit(credit_feed_seq):
                 self.feed.raise_credit(credit_feed_seq)
                 return []
@@ -98,13 +107,20 @@ class VenueCore:
 
     # --- the feed -------------------------------------------------------------------------------
 
-    def _on_row(self, row: FeedTrade) -> list[Output]:
+    def _on_row(self, row: FeedTrade | FeedQuote | FeedDepth) -> list[Output]:
         self.feed.add(row)
         self._state.last_exchange_ns = row.exchange_ns
-        reports = self.exchange.trade(
-            row.instrument, row.exchange_ns, row.price_ticks, row.quantity_lots
-        )
-        return [*self._report(reports), Push(MARKET_DATA, row)]
+        return [*self._report(self._match(row)), Push(MARKET_DATA, row)]
+
+    def _match(self, row: FeedTrade | FeedQuote | FeedDepth) -> list[Report]:
+        instrument, at_ns = row.instrument, row.exchange_ns
+        match row:
+            case FeedTrade(price_ticks=price_ticks, quantity_lots=lots):
+                return self.exchange.trade(instrument, at_ns, price_ticks, lots)
+            case FeedQuote(bid=bid, ask=ask):
+                return self.exchange.quote(instrument, at_ns, bid, ask)
+            case FeedDepth(bids=bids, asks=asks):
+                return self.exchange.depth(instrument, at_ns, bids, asks)
 
     def _on_end(self, end: FeedEnd) -> list[Output]:
         self.feed.add(end)
@@ -132,11 +148,19 @@ class VenueCore:
 
     # --- orders and sessions --------------------------------------------------------------------
 
-    def _on_order(self, new: NewOrder, event: Event, now: Now) -> list[Output]:
-        if new.session != event.envelope.producer:
-            return [_foreign(new.session, event)]
-        reports = self.exchange.submit(new, now.stream_ns, event.envelope.correlation_id)
-        return self._report(reports)
+    def _on_order(
+        self, wanted: NewOrder | CancelOrder | ReplaceOrder, event: Event, now: Now
+    ) -> list[Output]:
+        if wanted.session != event.envelope.producer:
+            return [_foreign(wanted.session, event)]
+        match wanted:
+            case NewOrder():
+                correlation_id = event.envelope.correlation_id
+                return self._report(self.exchange.submit(wanted, now.stream_ns, correlation_id))
+            case CancelOrder():
+                return self._report(self.exchange.cancel(wanted, now.stream_ns))
+            case ReplaceOrder():
+                return self._report(self.exchange.replace(wanted, now.stream_ns))
 
     def _on_cancel(self, session: str, event: Event, now: Now) -> list[Output]:
         if session != event.envelope.producer:
@@ -196,5 +220,6 @@ def _foreign(session: str, event: Event) -> Output:
 def _broker_order(order: Order) -> BrokerOrder:
     return BrokerOrder(
         order.client_order_id, order.session, order.instrument, order.side, order.quantity_lots,
-        order.filled_lots, order.state,
+        order.filled_lots, order.state, order.order_type, order.price_ticks, order.reduce_only,
+        order.parent_id, order.revision,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proto_schemas.base import Message
-from proto_schemas.market_data import FeedEnd, FeedTrade
+from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade
 from shared.feeds import BadRow, Feed, FeedRow, Last, SyntheticFeed
 from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
@@ -48,7 +48,7 @@ class Window(Protocol):
         """The end mark was handled."""
 
     @property
-    def last(self) -> FeedTrade | FeedEnd | None:
+    def last(self) -> FeedTrade | FeedQuote | FeedDepth | FeedEnd | None:
         """The last row handled."""
 
 

@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 
-from proto_schemas.market_data import FeedEnd, FeedTrade
+from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade
 from shared.kernel.check import check
 
 ROWS_KEPT_MAX = 4_096
 
-FeedItem = FeedTrade | FeedEnd
+FeedItem = FeedTrade | FeedQuote | FeedDepth | FeedEnd
 
 
 @dataclass(slots=True)

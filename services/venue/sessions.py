@@ -53,7 +53,8 @@ def _message(report: Report, session_seq: int) -> SessionMessage:
         case Change():
             return BrokerOrderEvent(
                 report.session, session_seq, report.client_order_id, report.broker_order_id,
-                report.state, report.code, report.exchange_ns,
+                report.state, report.code, report.exchange_ns, report.revision,
+                report.change_refused, report.quantity_lots, report.price_ticks,
             )  # fmt: skip
         case Fill():
             return BrokerExecution(

@@ -24,6 +24,7 @@ from shared.markets.sessions import (
     new_york_day_and_second,
     next_open_ns,
     next_time_of_day_ns,
+    next_trading_day_ns,
     trading_day,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "new_york_day_and_second",
     "next_open_ns",
     "next_time_of_day_ns",
+    "next_trading_day_ns",
     "parse_contract",
     "product_of",
     "text_from_ticks",

@@ -59,6 +59,11 @@ def is_open(stream_ns: int) -> bool:
     return weekday < _FRIDAY or (weekday == _FRIDAY and not evening)
 
 
+def next_trading_day_ns(stream_ns: int) -> int:
+    """Return the first UTC ns that belongs to a later trading day: 18:00 New York on this one's."""
+    return _utc_s(trading_day(stream_ns), SESSION_OPEN_SECOND) * NANOS_PER_SECOND
+
+
 def next_open_ns(stream_ns: int) -> int:
     """Return the first moment at or after this one at which the market is open."""
     while not is_open(stream_ns):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from proto_schemas.enums import OrderState, Side
+from proto_schemas.enums import OrderState, OrderType, Side
 from shared.kernel.order_states import is_live
 
 ORDER_LOTS_MAX = 1_000
@@ -24,11 +24,31 @@ REDUCE_ONLY_INCREASES = "REDUCE_ONLY_INCREASES"
 TOO_MANY_ORDERS = "TOO_MANY_ORDERS"
 NO_MARKET = "NO_MARKET"
 CANCELLED_BY_ACCOUNT = "CANCELLED_BY_ACCOUNT"
+CANCELLED = "CANCELLED"
+REPLACED = "REPLACED"
+WORKING = "WORKING"
+TRIGGERED = "TRIGGERED"
+DAY_ENDED = "DAY_ENDED"
+PRICE_MISSING = "PRICE_MISSING"
+PRICE_UNEXPECTED = "PRICE_UNEXPECTED"
+LEGS_INVALID = "LEGS_INVALID"
+ARMED = "ARMED"
+PARENT_ENDED = "PARENT_ENDED"
+OTHER_LEG_FILLED = "OTHER_LEG_FILLED"
+# Why a change was refused: the order stays as it is.
+TOO_LATE = "TOO_LATE"
+NOT_REPLACEABLE = "NOT_REPLACEABLE"
+QUANTITY_RAISED = "QUANTITY_RAISED"
+QUANTITY_BELOW_FILLED = "QUANTITY_BELOW_FILLED"
 
 
 @dataclass(slots=True)
 class Order:
-    """One order that the exchange has taken or refused; only a refused one has no broker id."""
+    """One order that the exchange has taken or refused; only a refused one has no broker id.
+
+    `live_from_ns`: market events before it do not see the order (latency). `resting`: it has its
+    place in the book, with `ahead_lots` of strangers before it; None: nobody can know how many.
+    """
 
     session: str
     client_order_id: str
@@ -39,7 +59,21 @@ class Order:
     quantity_lots: int
     reduce_only: bool
     state: OrderState
+    order_type: OrderType = OrderType.MARKET
+    price_ticks: int | None = None
+    live_from_ns: int = 0
     filled_lots: int = 0
+    revision: int = 0
+    resting: bool = False
+    triggered: bool = False
+    ahead_lots: int | None = None
+    parent_id: str | None = None
+    leg_ids: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """A leg whose entry has not traded yet."""
+        return self.parent_id is not None and self.state is OrderState.ACKNOWLEDGED
 
     @property
     def leaves_lots(self) -> int:
@@ -49,10 +83,24 @@ class Order:
 
 @dataclass(slots=True)
 class Market:
-    """One instrument: its last trade, and the orders that wait, first come first."""
+    """One instrument: what it shows, and our orders that wait, first come first.
+
+    `quoted`: the feed has quotes, so the book is the real one; else it is made from the last trade.
+    Lots shown are less what our own orders took since the last quote. `bids` and `asks` are the
+    levels of the last depth, price to lots.
+    """
 
     last_ticks: int | None = None
     ended: bool = False
+    quoted: bool = False
+    bid_ticks: int | None = None
+    bid_lots: int = 0
+    ask_ticks: int | None = None
+    ask_lots: int = 0
+    bids: dict[int, int] = field(default_factory=dict)
+    asks: dict[int, int] = field(default_factory=dict)
+    day: int = 0
+    next_day_ns: int = 0
     waiting: list[str] = field(default_factory=list)
 
 
@@ -77,7 +125,7 @@ class ExchangeState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An order was acknowledged, rejected or cancelled."""
+    """An order was acknowledged, rejected, changed or ended; or a change of it was refused."""
 
     session: str
     correlation_id: str | None
@@ -86,6 +134,10 @@ class Change:
     state: OrderState
     code: str
     exchange_ns: int
+    revision: int = 0
+    change_refused: bool = False
+    quantity_lots: int | None = None
+    price_ticks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

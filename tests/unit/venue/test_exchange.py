@@ -80,7 +80,7 @@ def test_buys_pay_the_ask_and_sells_get_the_bid(side: Side, price_ticks: int) ->
 
 def test_the_book_uses_the_products_own_spread_also_below_zero() -> None:
     venue = exchange()
-    assert venue.book("NQM18") is None
+    assert venue.book("NQM18") == (None, None)
     venue.trade("NQM18", 1, -3, 1)
     assert venue.book("NQM18") == (-5, -1)
 
