@@ -5,11 +5,14 @@ once each; a hole or a doubt makes us ask (`BrokerQuery`) and be told again. The
 only after a complete snapshot that includes every event we have seen; before that, no order may
 leave.
 
-An order is sent once. If the answer does not come in `ack_timeout_ns`, or if we restart and
-cannot know whether the bytes left, it is UNKNOWN: its risk stays reserved and it is never sent
-again. What ends it is evidence: an event that names it, or a complete snapshot, asked for later
+An order is sent once, its legs with it. If the answer does not come in `ack_timeout_ns`, or if we
+restart and cannot know whether the bytes left, it is UNKNOWN: its risk stays reserved and it is
+never sent again. What ends it is evidence: an event that names it, or a complete snapshot, asked for later
 than the longest time that bytes can still be on the way (`wire_delay_ns`), that does not know it
 (NEVER_ARRIVED).
+
+Changes of an order are numbered (`revision`) and one at a time is on its way. A cancel that the
+broker never got is sent again under its number; a replace that it never got counts as refused.
 
 A snapshot is tied to its query: it says what was true after that query was sent, and nothing about
 what was sent later. An answer that no query is waiting for is dropped.
@@ -38,9 +41,21 @@ from proto_schemas.control import PeerStatus
 from proto_schemas.enums import OrderAction, OrderState
 from proto_schemas.ledger import Execution, OrderEvent
 from proto_schemas.signals import Nack
+from shared.brokers.orders import (
+    ACTION_OF_STATE,
+    CHANGEABLE,
+    PENDING,
+    SessionOrder,
+    as_broker_order,
+    change_message,
+    execution_report,
+    order_line,
+    order_report,
+    with_legs,
+)
 from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
-from shared.kernel.order_states import INITIAL, TRANSITIONS, is_live
+from shared.kernel.order_states import TRANSITIONS, is_live, settled
 from shared.kernel.outputs import Barrier, Log, Output, Request, Send, SetTimer
 
 BROKER = "venue"
@@ -53,25 +68,6 @@ QUERIES_MAX = 64
 QUERY_LOST_NS = 30_000 * MS
 DUPLICATE = "DUPLICATE_CLIENT_ORDER_ID"
 DONE_MAX = 1_000_000
-
-ACTION_OF_STATE = {
-    OrderState.ACKNOWLEDGED: OrderAction.ACKNOWLEDGE,
-    OrderState.PARTIAL_FILL: OrderAction.ACKNOWLEDGE,
-    OrderState.REJECTED: OrderAction.REJECT,
-    OrderState.CANCELLED: OrderAction.CANCEL,
-}
-
-
-@dataclass(slots=True)
-class SessionOrder:
-    """One order of this session: what was sent, for whom, and how far it came."""
-
-    order: NewOrder
-    strategy: str
-    correlation_id: str | None
-    sent_ns: int
-    state: OrderState = INITIAL
-    filled_lots: int = 0
 
 
 @dataclass(slots=True)
@@ -103,8 +99,8 @@ class BrokerSession:
         """A new life: we cannot know which of the orders sent just before really left."""
         outputs: list[Output] = []
         for item in self.live.values():
-            item.sent_ns = now.boot_ns
-            outputs += self._move(item, OrderAction.LOSE_SIGHT, "RESTARTED", now)
+            item.sent_ns = item.asked_ns = now.boot_ns
+            outputs += self._move(item, OrderAction.LOSE_SIGHT, "RESTARTED")
         self.ready = False
         self.queries.clear()
         timer = SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)
@@ -135,12 +131,35 @@ class BrokerSession:
         self, order: NewOrder, strategy: str, correlation: str | None, until_ns: int, now: Now
     ) -> list[Output]:
         """Write down, wait for the disk, send once; not at all if `until_ns` (boot) has passed."""
-        check(self.order(order.client_order_id) is None, "order id is new", order.client_order_id)
-        check(len(self.live) < LIVE_MAX, "live orders are bounded", len(self.live))
-        item = SessionOrder(order, strategy, correlation, now.boot_ns)
-        self.live[order.client_order_id] = item
+        items = with_legs(order, strategy, correlation, now.boot_ns)
+        check(len(self.live) + len(items) <= LIVE_MAX, "live orders are bounded", len(self.live))
         send = Send(BROKER, order, correlation, order.client_order_id, until_ns)
-        return [Barrier(), send, *self._move(item, OrderAction.SUBMIT, "SENT", now)]
+        outputs: list[Output] = [Barrier(), send]
+        for item in items:
+            key = item.order.client_order_id
+            check(self.order(key) is None, "order id is new", key)
+            self.live[key] = item
+            outputs += self._move(item, OrderAction.SUBMIT, "SENT")
+        return outputs
+
+    def cancel(self, client_order_id: str, now: Now) -> list[Output]:
+        """Ask the broker to end an order; later, if it cannot be asked yet. Safe to repeat."""
+        item = self.live.get(client_order_id)
+        if item is None or item.state is OrderState.PENDING_CANCEL:
+            return []
+        if item.state not in CHANGEABLE:
+            item.cancel_wanted = True  # the broker has not named it, or judges another change
+            return []
+        item.cancel_wanted = False
+        return self._change(item, OrderAction.ASK_CANCEL, "CANCEL_SENT", now)
+
+    def replace(
+        self, item: SessionOrder, quantity_lots: int, price_ticks: int, now: Now
+    ) -> list[Output]:
+        """Ask the broker for new terms of an order that `changeable` let pass."""
+        check(item.state in CHANGEABLE, "only what works can be changed", item.state)
+        item.wanted_lots, item.wanted_ticks = quantity_lots, price_ticks
+        return self._change(item, OrderAction.ASK_REPLACE, "REPLACE_SENT", now)
 
     def order(self, client_order_id: str) -> SessionOrder | None:
         """The order with this id, live or ended, if it was ever sent in this session."""
@@ -161,14 +180,7 @@ class BrokerSession:
         A query may reach the broker before an order that was sent before it.
         """
         shown = {order.client_order_id for order in body.orders}
-        unseen = [item for key, item in self.live.items() if key not in shown]
-        orders = tuple(
-            BrokerOrder(
-                item.order.client_order_id, self.name, item.order.instrument, item.order.side,
-                item.order.quantity_lots, item.filled_lots, item.state,
-            )
-            for item in unseen
-        )  # fmt: skip
+        orders = tuple(as_broker_order(i) for key, i in self.live.items() if key not in shown)
         return replace(body, orders=body.orders + orders) if orders else body
 
     # --- what the broker and the ledger say -----------------------------------------------------
@@ -181,30 +193,44 @@ class BrokerSession:
         if item is None:
             return self._orphan(body.client_order_id, str(body.state))
         if body.code == DUPLICATE:  # says only that the broker has this order already
-            return [self._line(item, body.code, body.broker_order_id), *self.ask(now)]
-        action = ACTION_OF_STATE.get(body.state)
+            return [order_line(item, body.code, body.broker_order_id), *self.ask(now)]
+        action = self._action(item, body)
         if action is None:
             return self._halt(f"order event {body.state}", body.client_order_id)
-        return self._move(item, action, body.code, now, body.broker_order_id, body.exchange_ns)
+        outputs = self._move(item, action, body.code, body.broker_order_id, body.exchange_ns)
+        return outputs + (self.cancel(body.client_order_id, now) if item.cancel_wanted else [])
+
+    def _action(self, item: SessionOrder, body: BrokerOrderEvent) -> OrderAction | None:
+        """What the event does to the order; it may be the answer to a change."""
+        if body.revision <= item.judged:
+            return ACTION_OF_STATE.get(body.state)
+        item.judged = body.revision
+        if body.change_refused:
+            return OrderAction.REFUSE_CHANGE
+        if not is_live(body.state):
+            return ACTION_OF_STATE.get(body.state)
+        item.quantity_lots = body.quantity_lots or item.quantity_lots
+        item.price_ticks = body.price_ticks
+        return OrderAction.REPLACE
 
     def on_execution(self, body: BrokerExecution, now: Now) -> list[Output]:
         """The broker filled an order: to the ledger, whatever we think of it."""
         if not self._in_sequence(body.session_seq):
             return self._again(body.session_seq, now)
         item = self.order(body.client_order_id)
-        outputs = [self._tell(self._booking(body, item.strategy if item else self.name), item)]
+        outputs = [self._tell(execution_report(self.name, body, item), item)]
         if item is None:
             return outputs + self._orphan(body.client_order_id, "EXECUTION")
         before = item.state
         item.filled_lots += body.quantity_lots
-        full = item.filled_lots >= item.order.quantity_lots
+        full = item.filled_lots >= item.quantity_lots
         if not self._enter(item, OrderAction.FILL_ALL if full else OrderAction.FILL_PART):
             return outputs + self._halt(f"fill of an order that is {before}", body.execution_id)
         if before is OrderState.REJECTED:
             outputs += self._halt("fill of an order that is REJECTED", body.execution_id)
-        if item.filled_lots > item.order.quantity_lots:
+        if item.filled_lots > item.quantity_lots:
             outputs += self._halt("overfill", body.execution_id)
-        return [*outputs, self._line(item, "FILL", body.execution_id)]
+        return [*outputs, order_line(item, "FILL", body.execution_id)]
 
     def on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:
         """Judge the live orders by the whole account; then the session is ready.
@@ -228,8 +254,12 @@ class BrokerSession:
 
     def on_undelivered(self, client_order_id: str, now: Now) -> list[Output]:
         """Proof that no byte of this order left: it is ended, not unknown."""
-        item = self.live.get(client_order_id)
-        return self._move(item, OrderAction.REJECT, "NOT_SENT", now) if item else []
+        entry = self.live.get(client_order_id)
+        if entry is None:
+            return []
+        legs = [item for item in self.live.values() if item.parent_id == client_order_id]
+        gone = [self._move(item, OrderAction.REJECT, "NOT_SENT") for item in (entry, *legs)]
+        return [output for outputs in gone for output in outputs]
 
     def on_ledger_answer(self, answer: Message) -> list[Output]:
         """One report is on the ledger's disk, or was refused: then stop sending orders."""
@@ -237,13 +267,8 @@ class BrokerSession:
         if not isinstance(answer, Nack):
             return []
         self.halted = self.halted or f"ledger refused a report: {answer.code}"
-        return [
-            Log(
-                "ledger_refused",
-                {"code": answer.code, "field": answer.field, "value": answer.value},
-                "error",
-            )
-        ]
+        fields = {"code": answer.code, "field": answer.field, "value": answer.value}
+        return [Log("ledger_refused", dict(fields), "error")]
 
     def on_broker(self, status: PeerStatus, now: Now) -> list[Output]:
         """The broker went silent or restarted: not ready until a new snapshot."""
@@ -268,8 +293,8 @@ class BrokerSession:
         for item in list(self.live.values()):
             waited_ns = now.boot_ns - item.sent_ns
             if item.state is OrderState.SUBMITTED and waited_ns > self.ack_timeout_ns:
-                outputs += self._move(item, OrderAction.LOSE_SIGHT, "ACK_TIMEOUT", now)
-        if not self.ready or self.unknown() or self.queries:
+                outputs += self._move(item, OrderAction.LOSE_SIGHT, "ACK_TIMEOUT")
+        if not self.ready or self.unknown() or self.queries or self._changes_late(now):
             outputs += self.ask(now)
         return [*outputs, SetTimer(TIMER, now.boot_ns + LOOK_EVERY_NS)]
 
@@ -292,49 +317,64 @@ class BrokerSession:
         self, item: SessionOrder, seen: BrokerOrder | None, asked_ns: int, now: Now
     ) -> list[Output]:
         if seen is not None:
+            item.revision = max(item.revision, seen.revision)
             action = ACTION_OF_STATE.get(seen.state)
             news = action is not None and TRANSITIONS.get((item.state, action)) is not item.state
-            return self._move(item, action, "SNAPSHOT", now) if action and news else []
+            if action and news:
+                return self._move(item, action, "SNAPSHOT")
+            return self._judge_change(item, seen, asked_ns, now)
         late_enough = asked_ns - item.sent_ns >= self.wire_delay_ns
         if item.state in (OrderState.SUBMITTED, OrderState.UNKNOWN) and late_enough:
-            return self._move(item, OrderAction.REJECT, "NEVER_ARRIVED", now)
+            return self._move(item, OrderAction.REJECT, "NEVER_ARRIVED")
         return []
+
+    def _judge_change(
+        self, item: SessionOrder, seen: BrokerOrder, asked_ns: int, now: Now
+    ) -> list[Output]:
+        """A change that the broker should have and has not was lost. A cancel is asked again."""
+        pending = item.state in PENDING and seen.revision < item.revision
+        if not pending or asked_ns - item.asked_ns < self.wire_delay_ns:
+            return []
+        if item.state is OrderState.PENDING_CANCEL:
+            item.asked_ns = now.boot_ns
+            return [Send(BROKER, change_message(self.name, item), item.correlation_id)]
+        item.judged = item.revision
+        return self._move(item, OrderAction.REFUSE_CHANGE, "NEVER_ARRIVED")
+
+    def _changes_late(self, now: Now) -> bool:
+        return any(
+            item.state in PENDING and now.boot_ns - item.asked_ns > self.ack_timeout_ns
+            for item in self.live.values()
+        )
+
+    def _change(self, item: SessionOrder, action: OrderAction, code: str, now: Now) -> list[Output]:
+        item.revision += 1
+        item.asked_ns = now.boot_ns
+        outputs = self._move(item, action, code)
+        return [Send(BROKER, change_message(self.name, item), item.correlation_id), *outputs]
 
     def _move(
         self,
         item: SessionOrder,
         action: OrderAction,
         code: str,
-        now: Now,
         broker_order_id: str | None = None,
         exchange_ns: int | None = None,
     ) -> list[Output]:
         before = item.state
         if not self._enter(item, action):
             return self._halt(f"{action} of an order that is {before}", item.order.client_order_id)
-        report = OrderEvent(
-            item.order.client_order_id,
-            self.name,
-            item.strategy,
-            item.order.instrument,
-            item.order.side,
-            item.order.quantity_lots,
-            item.order.order_type,
-            action,
-            code,
-            broker_order_id,
-            exchange_ns,
-        )
         if before is item.state and action is OrderAction.LOSE_SIGHT:
             return []
-        return [self._tell(report, item), self._line(item, code, broker_order_id)]
+        report = order_report(self.name, item, action, code, broker_order_id, exchange_ns)
+        return [self._tell(report, item), order_line(item, code, broker_order_id)]
 
     def _enter(self, item: SessionOrder, action: OrderAction) -> bool:
         """Make the move if the table has it; False, with nothing changed, if it cannot be."""
         state = TRANSITIONS.get((item.state, action))
         if state is None:
             return False
-        item.state = state
+        item.state = settled(state, item.filled_lots)
         if not is_live(state):
             check(len(self.done) < DONE_MAX, "finished orders are bounded", len(self.done))
             self.done[item.order.client_order_id] = item
@@ -344,34 +384,6 @@ class BrokerSession:
     def _tell(self, report: OrderEvent | Execution, item: SessionOrder | None) -> Output:
         self.ledger_waiting += 1
         return Request(LEDGER, report, correlation_id=item.correlation_id if item else None)
-
-    def _booking(self, body: BrokerExecution, strategy: str) -> Execution:
-        return Execution(
-            body.client_order_id,
-            self.name,
-            strategy,
-            body.execution_id,
-            body.broker_order_id,
-            body.instrument,
-            body.side,
-            body.quantity_lots,
-            body.price_ticks,
-            body.fee_mills,
-            body.exchange_ns,
-        )
-
-    def _line(self, item: SessionOrder, code: str, detail: str | None) -> Output:
-        return Log(
-            "order",
-            {
-                "client_order_id": item.order.client_order_id,
-                "state": str(item.state),
-                "code": code,
-                "filled_lots": item.filled_lots,
-                "detail": detail,
-            },
-            "warning" if item.state in (OrderState.UNKNOWN, OrderState.REJECTED) else "debug",
-        )
 
     def _orphan(self, client_order_id: str, what: str) -> list[Output]:
         """The broker speaks of an order that we never sent: a person must look."""
