@@ -24,7 +24,8 @@ from proto_schemas.ledger import Break, BrokerReport, Execution, OrderEvent, Rec
 from proto_schemas.market_data import Mark
 from proto_schemas.signals import Ack, Nack
 from services.order_state.config import OrderStateConfig
-from services.order_state.ledger import Booked, Books, Order, Position, Refused
+from services.order_state.ledger import Booked, Books, Position
+from services.order_state.orders import Order, Refused
 from services.order_state.reconcile import BREAKS_SHOWN_MAX, as_positions, compare, net_positions
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Barrier, Event, Log, Output, Publish, Reply, SetTimer

@@ -10,6 +10,7 @@ fees and total P&L, but may split it differently between realised and open while
 
 An execution does not say how large its order is. If one overtakes every order event, its lots are
 booked at once, but the order is not shown until its quantity is known: better late than made up.
+How reports move an order is in `orders.py`.
 """
 
 from __future__ import annotations
@@ -17,56 +18,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from proto_schemas.enums import OrderAction, OrderState, Side
-from proto_schemas.ledger import Execution, OrderEvent, OrderUpdate, PositionUpdate
+from proto_schemas.enums import OrderState, Side
+from proto_schemas.ledger import Execution, OrderEvent, PositionUpdate
+from services.order_state.orders import (
+    Order,
+    Refused,
+    differs,
+    learn,
+    over,
+    quantity_contradiction,
+    state_after_event,
+    state_after_fill,
+    terms_after,
+)
 from shared.kernel.check import check
 from shared.kernel.errors import OperatorFault, OurFault
-from shared.kernel.order_states import INITIAL, is_live, next_state
+from shared.kernel.order_states import is_live
 from shared.markets.contracts import parse_contract
 
 EXECUTION_IDS_MAX = 1_000_000
 ORDERS_MAX = 1_000_000
 FINISHED_SHOWN_MAX = 1_000
 FACTS = ("strategy", "instrument", "side")
-
-
-@dataclass(slots=True)
-class Order:
-    """One order's book. `quantity_lots` None: only executions have named it so far.
-
-    `code` is that of the event which led into the present state, so it does not depend on the order
-    in which reports arrive.
-    """
-
-    number: int
-    client_order_id: str
-    session: str
-    strategy: str
-    instrument: str
-    side: Side
-    quantity_lots: int | None = None
-    filled_lots: int = 0
-    filled_cost_ticks: int = 0
-    state: OrderState = INITIAL
-    code: str = INITIAL.value
-    broker_order_id: str | None = None
-
-    def update(self) -> OrderUpdate | None:
-        """The order as it is published; None while its quantity is not known."""
-        if self.quantity_lots is None:
-            return None
-        return OrderUpdate(
-            client_order_id=self.client_order_id,
-            session=self.session,
-            strategy=self.strategy,
-            instrument=self.instrument,
-            side=self.side,
-            quantity_lots=self.quantity_lots,
-            filled_lots=self.filled_lots,
-            filled_cost_ticks=self.filled_cost_ticks,
-            state=self.state,
-            code=self.code,
-        )
 
 
 @dataclass(slots=True)
@@ -137,15 +110,6 @@ def tick_value_mills(instrument: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Why a report was not booked: nothing changed, and its sender must halt."""
-
-    code: str
-    field: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class Booked:
     """A report was accepted. `order` None: a repeat, nothing changed."""
 
@@ -165,20 +129,19 @@ class Books:
     executions: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
     def book_event(self, event: OrderEvent) -> Booked | Refused:
-        """Move an order, or make it; the first order event of all tells the quantity."""
+        """Move an order, or make it; the first order event of all tells its terms."""
         order = self.orders.get(event.client_order_id) or self._new(event)
         if refused := _contradiction(order, event):
             return refused
-        if order.quantity_lots not in (None, event.quantity_lots):
-            return _differs("quantity_lots", event.quantity_lots, order.quantity_lots)
-        learned = order.quantity_lots is None
-        moved = _state_after_event(order, event)
+        if refused := quantity_contradiction(order, event):
+            return refused
+        terms = terms_after(order, event)
+        moved = state_after_event(order, event, terms)
         if isinstance(moved, Refused):
             return moved
-        changed = learned or moved is not order.state
-        order.quantity_lots = event.quantity_lots
-        order.broker_order_id = order.broker_order_id or event.broker_order_id
-        overfill = learned and order.filled_lots > event.quantity_lots
+        changed = terms != order.terms or moved is not order.state
+        overfill = terms.quantity_lots != order.terms.quantity_lots and over(order, terms)
+        learn(order, event, terms)
         self._move(order, moved, moved.value if moved is OrderState.FILLED else event.code)
         return Booked(order if changed else None, None, overfill)
 
@@ -187,12 +150,12 @@ class Books:
         facts = (execution.client_order_id, execution.quantity_lots, execution.price_ticks)
         known = self.executions.get(execution.execution_id)
         if known is not None:
-            return Booked() if known == facts else _differs("execution_id", facts, known)
+            return Booked() if known == facts else differs("execution_id", facts, known)
         order = self.orders.get(execution.client_order_id) or self._new(execution)
         if refused := _contradiction(order, execution):
             return refused
         filled_lots = order.filled_lots + execution.quantity_lots
-        moved = _state_after_fill(order, filled_lots)
+        moved = state_after_fill(order, filled_lots)
         if isinstance(moved, Refused):
             return moved
         _stop_if_full(len(self.executions), EXECUTION_IDS_MAX, "execution ids")
@@ -201,8 +164,7 @@ class Books:
         order.filled_cost_ticks += execution.quantity_lots * execution.price_ticks
         order.broker_order_id = order.broker_order_id or execution.broker_order_id
         self._move(order, moved, moved.value)
-        overfill = order.quantity_lots is not None and filled_lots > order.quantity_lots
-        return Booked(order, self._book_position(execution), overfill)
+        return Booked(order, self._book_position(execution), over(order, order.terms))
 
     def shown(self) -> list[Order]:
         """All live orders and the last finished ones, in order of creation."""
@@ -266,38 +228,8 @@ def _contradiction(order: Order, report: OrderEvent | Execution) -> Refused | No
         return Refused("INSTRUMENT_UNKNOWN", "instrument", report.instrument)
     for name in FACTS:
         if getattr(order, name) != getattr(report, name):
-            return _differs(name, getattr(report, name), getattr(order, name))
+            return differs(name, getattr(report, name), getattr(order, name))
     return None
-
-
-def _state_after_event(order: Order, event: OrderEvent) -> OrderState | Refused:
-    """Fills come only from executions; what they added up to is said once the quantity is known."""
-    if event.action in (OrderAction.FILL_PART, OrderAction.FILL_ALL):
-        return Refused("ILLEGAL_MOVE", order.state.value, event.action.value)
-    state = order.state
-    filled_before_known = order.quantity_lots is None and order.filled_lots >= event.quantity_lots
-    try:
-        if filled_before_known:
-            state = next_state(state, OrderAction.FILL_ALL)
-        return next_state(state, event.action)
-    except OurFault:
-        return Refused("ILLEGAL_MOVE", state.value, event.action.value)
-
-
-def _state_after_fill(order: Order, filled_lots: int) -> OrderState | Refused:
-    """A filled order that fills again stays FILLED: the lots are real, whatever was ordered."""
-    if order.state is OrderState.FILLED:
-        return OrderState.FILLED
-    full = order.quantity_lots is not None and filled_lots >= order.quantity_lots
-    action = OrderAction.FILL_ALL if full else OrderAction.FILL_PART
-    try:
-        return next_state(order.state, action)
-    except OurFault:
-        return Refused("ILLEGAL_MOVE", order.state.value, action.value)
-
-
-def _differs(name: str, seen: object, known: object) -> Refused:
-    return Refused("FACTS_DIFFER", name, f"{seen}, but the ledger has {known}"[:500])
 
 
 def _stop_if_full(count: int, maximum: int, what: str) -> None:

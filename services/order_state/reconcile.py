@@ -13,7 +13,8 @@ from __future__ import annotations
 from proto_schemas.broker import BrokerOrder, BrokerPosition
 from proto_schemas.enums import OrderState
 from proto_schemas.ledger import Break, BrokerReport
-from services.order_state.ledger import Books, Order
+from services.order_state.ledger import Books
+from services.order_state.orders import Order
 from shared.kernel.order_states import is_live
 
 NOT_YET_AT_BROKER = (OrderState.PENDING_CREATION, OrderState.SUBMITTED)

@@ -7,9 +7,9 @@ leave.
 
 An order is sent once, its legs with it. If the answer does not come in `ack_timeout_ns`, or if we
 restart and cannot know whether the bytes left, it is UNKNOWN: its risk stays reserved and it is
-never sent again. What ends it is evidence: an event that names it, or a complete snapshot, asked for later
-than the longest time that bytes can still be on the way (`wire_delay_ns`), that does not know it
-(NEVER_ARRIVED).
+never sent again. What ends it is evidence: an event that names it, or a complete snapshot, asked
+for later than the longest time that bytes can still be on the way (`wire_delay_ns`), that does not
+know it (NEVER_ARRIVED).
 
 Changes of an order are numbered (`revision`) and one at a time is on its way. A cancel that the
 broker never got is sent again under its number; a replace that it never got counts as refused.
@@ -396,9 +396,5 @@ class BrokerSession:
 
     def _halt(self, why: str, subject: str) -> list[Output]:
         self.halted = self.halted or f"{why}: {subject}"
-        fields: dict[str, str | int | bool | None] = {
-            "session": self.name,
-            "why": why,
-            "subject": subject,
-        }
-        return [Log("session_halted", fields, "error")]
+        fields = {"session": self.name, "why": why, "subject": subject}
+        return [Log("session_halted", dict(fields), "error")]

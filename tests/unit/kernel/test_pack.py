@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from proto_schemas.base import Envelope
 from proto_schemas.control import SnapshotRequest
 from proto_schemas.enums import OrderState, Side
-from services.order_state.ledger import Books, Order, Position
+from services.order_state.ledger import Books, Position
+from services.order_state.orders import Order
 from services.strategy_engine.loader import load_strategy
 from services.strategy_engine.memory import check_no_sharing
 from shared.bus.replica import Replica
