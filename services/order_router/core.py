@@ -33,11 +33,12 @@ from proto_schemas.control import (
     TimerFired,
     Undelivered,
 )
-from proto_schemas.enums import Mode, ServiceState
+from proto_schemas.enums import Mode, OrderType, ServiceState
 from proto_schemas.ledger import BrokerReport, ReconcileFetch
-from proto_schemas.signals import Ack, Approval, Nack
+from proto_schemas.signals import Ack, Approval, CancelApproval, Nack, ReplaceApproval
 from services.order_router.config import RouterConfig
-from services.order_router.gate import GateState, Refusal, check_gate, stricter, until_ns
+from services.order_router.gate import GateState, Refusal, check_gate, is_open, stricter, until_ns
+from shared.brokers.orders import CHANGEABLE, SessionOrder
 from shared.brokers.session import LEDGER, LIVE_MAX, TIMER, BrokerSession
 from shared.kernel.clock import MS, Now
 from shared.kernel.outputs import Event, Log, Output, Reply, Request, Send, SetTimer
@@ -72,8 +73,8 @@ class RouterCore:
         """Take one input."""
         session = self._state.session
         match event.body:
-            case Approval() as approval:
-                return self._on_approval(approval, event.envelope, now)
+            case Approval() | CancelApproval() | ReplaceApproval() as approved:
+                return self._on_approved(approved, event.envelope, now)
             case BrokerOrderEvent() as body:
                 return session.on_order_event(body, now)
             case BrokerExecution() as body:
@@ -126,6 +127,17 @@ class RouterCore:
 
     # --- orders ---------------------------------------------------------------------------------
 
+    def _on_approved(
+        self, body: Approval | CancelApproval | ReplaceApproval, request: Envelope, now: Now
+    ) -> list[Output]:
+        match body:
+            case Approval():
+                return self._on_approval(body, request, now)
+            case CancelApproval():
+                return self._on_cancel(body, request, now)
+            case ReplaceApproval():
+                return self._on_replace(body, request, now)
+
     def _on_approval(self, approval: Approval, request: Envelope, now: Now) -> list[Output]:
         session, gate = self._state.session, self._state.gate
         known = session.order(approval.client_order_id)
@@ -144,6 +156,35 @@ class RouterCore:
             until_ns(gate, approval),
             now,
         )
+        return [*outputs, Reply(request, Ack())]
+
+    def _on_cancel(self, body: CancelApproval, request: Envelope, now: Now) -> list[Output]:
+        """Cancels always pass, but for an exit's that could not be put back: the gate is shut."""
+        session, key = self._state.session, body.client_order_id
+        item = session.order(key)
+        if item is None or item.strategy != body.strategy:
+            return [Reply(request, Nack("ORDER_UNKNOWN", "client_order_id", key))]
+        if item.order.reduce_only and not is_open(self._state.gate, now):
+            return [Reply(request, Nack("GATE_SHUT", "an open gate", "reduce_only order"))]
+        return [*session.cancel(key, now), Reply(request, Ack())]
+
+    def _on_replace(self, body: ReplaceApproval, request: Envelope, now: Now) -> list[Output]:
+        """A change is an order that leaves: it passes the gate with its new terms."""
+        session, gate = self._state.session, self._state.gate
+        item = session.order(body.client_order_id)
+        if item is None or item.strategy != body.strategy:
+            return [Reply(request, Nack("ORDER_UNKNOWN", "order", body.client_order_id))]
+        if body.change_id <= item.change_id:
+            return [Reply(request, Ack())]  # asked again: it was taken
+        approval = _as_approval(item, body)
+        blocked = self._blocked(approval) or _unchangeable(item, body)
+        rate_max = self._config.orders_per_second_max
+        refusal = check_gate(gate, approval, blocked, rate_max, now)
+        if refusal is not None:
+            return self._refuse(approval, refusal, request)
+        gate.sends_ns.append(now.boot_ns)
+        item.change_id = body.change_id
+        outputs = session.replace(item, body.quantity_lots, body.price_ticks, now)
         return [*outputs, Reply(request, Ack())]
 
     def _blocked(self, approval: Approval) -> Refusal | None:
@@ -215,9 +256,22 @@ class RouterCore:
     def _on_control(self, mode: Mode, now: Now) -> list[Output]:
         """Shut at once on a stricter word; on a milder one ask for the lease that it promises."""
         gate = self._state.gate
+        stopped = mode is Mode.REDUCE_ONLY and gate.control is Mode.NORMAL
         gate.control = mode
+        if stopped:
+            return self._cancel_entries(now)
         waiting = mode is not Mode.HALT and gate.lease.mode is Mode.HALT
         return self._ask_lease(now) if waiting else []
+
+    def _cancel_entries(self, now: Now) -> list[Output]:
+        """No entries any more: those that still wait in the market would be such."""
+        session = self._state.session
+        waiting = [
+            key
+            for key, item in session.live.items()
+            if not item.order.reduce_only and item.order.order_type is not OrderType.MARKET
+        ]
+        return [output for key in waiting for output in session.cancel(key, now)]
 
     def _on_gate_close(self, gate_id: int, request: Envelope) -> list[Output]:
         """Shut now. Answers to questions from before this are worth nothing any more."""
@@ -285,4 +339,23 @@ def _order(approval: Approval) -> NewOrder:
         approval.quantity_lots,
         approval.order_type,
         approval.reduce_only,
+        approval.price_ticks,
+        approval.legs,
     )
+
+
+def _as_approval(item: SessionOrder, body: ReplaceApproval) -> Approval:
+    """The order with its new terms, for the gate."""
+    order = item.order
+    return Approval(
+        order.client_order_id, body.strategy, order.instrument, order.side, body.quantity_lots,
+        order.order_type, order.reduce_only, body.expires_ns, body.limits_hash, body.price_ticks,
+    )  # fmt: skip
+
+
+def _unchangeable(item: SessionOrder, body: ReplaceApproval) -> Refusal | None:
+    if item.state not in CHANGEABLE:
+        return Refusal("NOT_CHANGEABLE", "an order at work", item.state.value)
+    if body.quantity_lots > item.quantity_lots:
+        return Refusal("QUANTITY_RAISED", str(item.quantity_lots), str(body.quantity_lots))
+    return None

@@ -75,6 +75,12 @@ def check_gate(
     return blocked
 
 
+def is_open(gate: GateState, now: Now) -> bool:
+    """Whether anything may leave at all."""
+    shut = stricter(gate.lease.mode, gate.control) is Mode.HALT
+    return not shut and now.boot_ns < gate.lease.until_ns
+
+
 def until_ns(gate: GateState, approval: Approval) -> int:
     """Boot time after which an order that passed must not leave any more."""
     return min(gate.lease.until_ns, approval.expires_ns)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from proto_schemas.enums import FeedState, Mode, Side
+from proto_schemas.enums import FeedState, Mode, OrderType, Side
 from proto_schemas.market_data import Mark
 from proto_schemas.signals import Decision, Intent
 from services.risk_engine.config import RiskConfig
@@ -25,11 +25,16 @@ from shared.kernel.clock import SECOND, Now
 CONTROL_SILENCE_MAX_NS = 3 * SECOND
 RATE_WINDOW_NS = SECOND
 DECISIONS_MAX = 1_000_000
+LEGS_MAX = 2
 
 
 @dataclass(slots=True)
 class RiskState:
-    """All that the checks look at. `decided` answers a repeated intent as before."""
+    """All that the checks look at. `decided` answers a repeated intent as before.
+
+    Legs are not reserved: the venue ties them to what their entry has filled, so they can only
+    close; counted, they would stand in the way of an exit. `entry_of_leg` finds their entry.
+    """
 
     config: RiskConfig
     sighted: bool = False
@@ -41,7 +46,9 @@ class RiskState:
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
     reservations: Reservations = field(default_factory=Reservations)
     decided: dict[str, tuple[Intent, Decision]] = field(default_factory=dict)
+    entry_of_leg: dict[str, str] = field(default_factory=dict)
     approved_ns: deque[int] = field(default_factory=deque)
+    cancelled_ns: deque[int] = field(default_factory=deque)
 
     def net_lots(self, instrument: str) -> int:
         """Position of the account in one expiry, over all strategies."""
@@ -89,12 +96,40 @@ def ledger_is_sighted(state: RiskState, intent: Intent, now: Now) -> Refusal | N
 
 def order_is_new(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
     """One id, one order, for ever; and with the memory full, no id is known to be new."""
-    key = intent.client_order_id
-    if key in state.decided or key in state.reservations.held or key in state.reservations.ended:
+    ids = (intent.client_order_id, *(leg.client_order_id for leg in intent.legs))
+    if len(set(ids)) < len(ids) or any(_is_known(state, key) for key in ids):
         return Refusal("DUPLICATE_ORDER", "1", "2")
     if len(state.decided) >= DECISIONS_MAX:
         return Refusal("DUPLICATE_ORDER", str(DECISIONS_MAX), str(len(state.decided)))
     return None
+
+
+def _is_known(state: RiskState, key: str) -> bool:
+    reserved = state.reservations
+    return (
+        key in state.decided
+        or key in state.entry_of_leg
+        or key in reserved.held
+        or key in reserved.ended
+    )
+
+
+def price_fits_type(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
+    """A limit and a stop have a price, a market order has none; so has each leg one."""
+    at_market = intent.order_type is OrderType.MARKET
+    if at_market != (intent.price_ticks is None):
+        wanted = "no price" if at_market else "a price"
+        return Refusal("PRICE_MISFIT", wanted, str(intent.price_ticks))
+    return None
+
+
+def legs_are_sane(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
+    """Protection belongs to an entry, at most a stop and a target, never at market."""
+    types = [leg.order_type.value for leg in intent.legs]
+    sane = len(types) <= LEGS_MAX and OrderType.MARKET not in types
+    if not types or (sane and not intent.reduce_only):
+        return None
+    return Refusal("LEGS_INVALID", f"{LEGS_MAX} legs on an entry", ",".join(types))
 
 
 def strategy_is_ours(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
@@ -198,6 +233,15 @@ def collar(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
     return _above("COLLAR", state.config.limits.collar_ticks, away_ticks)
 
 
+def price_collar(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
+    """A limit may wait far away, but it must not reach far through the market."""
+    if intent.order_type is not OrderType.LIMIT or intent.price_ticks is None:
+        return None
+    mark_ticks = state.marks[intent.instrument].price_ticks
+    through_ticks = intent.side.sign * (intent.price_ticks - mark_ticks)
+    return _above("PRICE_COLLAR", state.config.limits.collar_ticks, through_ticks)
+
+
 def order_rate(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
     """Approvals in the last sliding second; the core forgets older ones before it asks."""
     count = len(state.approved_ns) + 1
@@ -224,6 +268,8 @@ CHECKS: tuple[Check, ...] = (
     mode_is_not_halt,
     mode_allows_entries,
     intent_is_in_time,
+    price_fits_type,
+    legs_are_sane,
     order_size,
     position_limit,
     aggregate_limit,
@@ -231,6 +277,7 @@ CHECKS: tuple[Check, ...] = (
     reference_exists,
     reference_is_fresh,
     collar,
+    price_collar,
     order_rate,
     books_agree,
 )

@@ -24,6 +24,7 @@ class TighterLimits:
     collar_ticks: Bound | None = None
     reference_age_max_ns: Bound | None = None
     orders_per_second_max: Bound | None = None
+    cancels_per_second_max: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,18 @@ from proto_schemas.control import Blind, Control, Replace, Sighted, Started, Tim
 from proto_schemas.enums import Mode, ServiceState
 from proto_schemas.ledger import OrderUpdate, PositionUpdate, ReconcileReport
 from proto_schemas.market_data import FeedStatus, Mark
-from proto_schemas.signals import Ack, Approval, Decision, Intent, Nack
+from proto_schemas.signals import (
+    Ack,
+    Approval,
+    CancelApproval,
+    CancelIntent,
+    Decision,
+    Intent,
+    Nack,
+    ReplaceApproval,
+    ReplaceIntent,
+)
+from services.risk_engine.changes import cancel_refusal, replace_refusal
 from services.risk_engine.checks import (
     CONTROL_SILENCE_MAX_NS,
     DECISIONS_MAX,
@@ -66,6 +77,8 @@ class RiskCore:
         match event.body:
             case Intent() as intent:
                 return self._decide(event, intent, now)
+            case CancelIntent() | ReplaceIntent() as wanted:
+                return self._change(event, wanted, now)
             case Ack() | Nack() as answer:
                 return self._answered(event.subject, answer)
             case Control() as control:
@@ -118,7 +131,7 @@ class RiskCore:
             return self._repeat(event.envelope, known[1])
         self._forget_old_approvals(now)
         refusal = first_refusal(state, intent, now)
-        decision = _decision(intent, refusal)
+        decision = _decision(intent.client_order_id, refusal)
         if known is None and len(state.decided) < DECISIONS_MAX:
             state.decided[intent.client_order_id] = (intent, decision)
         if not decision.approved:
@@ -134,8 +147,11 @@ class RiskCore:
         return [Reply(request, decision)]
 
     def _approve(self, intent: Intent, now: Now) -> Request:
-        self._state.reservations.reserve(intent)
-        self._state.approved_ns.append(now.boot_ns)
+        state = self._state
+        state.reservations.reserve(intent)
+        state.approved_ns.append(now.boot_ns)
+        for leg in intent.legs:
+            state.entry_of_leg[leg.client_order_id] = intent.client_order_id
         approval = Approval(
             client_order_id=intent.client_order_id,
             strategy=intent.strategy,
@@ -146,8 +162,38 @@ class RiskCore:
             reduce_only=intent.reduce_only,
             expires_ns=intent.expires_ns,
             limits_hash=self._limits_hash,
+            price_ticks=intent.price_ticks,
+            legs=intent.legs,
         )
         return Request(ROUTER, approval, subject=intent.client_order_id)
+
+    # --- changes ----------------------------------------------------------------------------------
+
+    def _change(self, event: Event, wanted: CancelIntent | ReplaceIntent, now: Now) -> list[Output]:
+        """Pass it on, or refuse it; the router's word is the answer."""
+        state, key = self._state, wanted.client_order_id
+        self._forget_old_approvals(now)
+        if isinstance(wanted, CancelIntent):
+            refusal = cancel_refusal(state, wanted, now)
+            approval: Message = CancelApproval(wanted.strategy, key)
+            subject, times = f"cancel:{key}", state.cancelled_ns
+        else:
+            refusal = replace_refusal(state, wanted, now)
+            approval = _replace_approval(wanted, self._limits_hash)
+            subject, times = f"replace:{key}:{wanted.change_id}", state.approved_ns
+        decision = _decision(key, refusal)
+        if refusal is not None:
+            return [self._log(decision), Reply(event.envelope, decision)]
+        times.append(now.boot_ns)
+        self._life.asked[subject] = event.envelope
+        return [Request(ROUTER, approval, subject=subject), self._log(decision)]
+
+    def _change_answered(self, subject: str, request: Envelope, answer: Ack | Nack) -> list[Output]:
+        key = subject.split(":")[1]
+        if isinstance(answer, Ack):
+            return [Reply(request, _decision(key, None))]
+        decision = _decision(key, Refusal(answer.code, answer.field, answer.value))
+        return [self._log(decision), Reply(request, decision)]
 
     def _forget_old_approvals(self, now: Now) -> None:
         times = self._state.approved_ns
@@ -170,11 +216,13 @@ class RiskCore:
         request = self._life.asked.pop(key, None)
         if request is None:
             return [Log("answer_unknown", {"client_order_id": key}, "error")]
+        if ":" in key:
+            return self._change_answered(key, request, answer)
         intent, decision = self._state.decided[key]
         if isinstance(answer, Ack):
             return [Reply(request, decision)]
         freed = self._state.reservations.refuse(key)
-        refused = _decision(intent, Refusal(answer.code, answer.field, answer.value))
+        refused = _decision(key, Refusal(answer.code, answer.field, answer.value))
         self._state.decided[key] = (intent, refused)
         fields: dict[str, str | int | bool | None] = {
             "client_order_id": key,
@@ -197,6 +245,7 @@ class RiskCore:
         kept = [at_ns for at_ns in state.approved_ns if at_ns <= now.boot_ns]
         state.approved_ns.clear()
         state.approved_ns.extend(kept)
+        state.cancelled_ns.clear()
         return [_silence_timer(now)]
 
     def _obey(self, control: Control, now: Now) -> list[Output]:
@@ -227,10 +276,17 @@ class RiskCore:
                 state.sighted = True
 
 
-def _decision(intent: Intent, refusal: Refusal | None) -> Decision:
+def _decision(client_order_id: str, refusal: Refusal | None) -> Decision:
     if refusal is None:
-        return Decision(intent.client_order_id, True, APPROVED, "", "")
-    return Decision(intent.client_order_id, False, refusal.code, refusal.limit, refusal.value)
+        return Decision(client_order_id, True, APPROVED, "", "")
+    return Decision(client_order_id, False, refusal.code, refusal.limit, refusal.value)
+
+
+def _replace_approval(wanted: ReplaceIntent, limits_hash: str) -> ReplaceApproval:
+    return ReplaceApproval(
+        wanted.strategy, wanted.client_order_id, wanted.change_id, wanted.quantity_lots,
+        wanted.price_ticks, wanted.expires_ns, limits_hash,
+    )  # fmt: skip
 
 
 def _silence_timer(now: Now) -> SetTimer:

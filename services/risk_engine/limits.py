@@ -25,7 +25,8 @@ class Limits:
         aggregate_max_lots: all instruments, worst case, added up.
         collar_ticks: the most that an intent's reference may differ from the mark.
         reference_age_max_ns: the oldest mark that counts, boot time since we received it.
-        orders_per_second_max: approvals in any sliding second of boot time.
+        orders_per_second_max: approvals in any sliding second of boot time, replaces included.
+        cancels_per_second_max: cancels have a budget of their own.
     """
 
     order_max_lots: int
@@ -34,6 +35,7 @@ class Limits:
     collar_ticks: int
     reference_age_max_ns: int
     orders_per_second_max: int
+    cancels_per_second_max: int
 
 
 _SIMULATED = Limits(
@@ -43,6 +45,7 @@ _SIMULATED = Limits(
     collar_ticks=40,
     reference_age_max_ns=10 * SECOND,
     orders_per_second_max=50,
+    cancels_per_second_max=100,
 )
 _BENCH = Limits(
     order_max_lots=1,
@@ -51,6 +54,7 @@ _BENCH = Limits(
     collar_ticks=4_000,
     reference_age_max_ns=10 * SECOND,
     orders_per_second_max=100_000,
+    cancels_per_second_max=100_000,
 )
 CEILINGS: Mapping[str, Limits] = MappingProxyType(
     {

@@ -56,6 +56,8 @@ class Reservations:
 
     def post(self, update: OrderUpdate) -> None:
         """The ledger's word on one order: less may trade, or nothing any more."""
+        if update.parent_id is not None:
+            return  # a leg: see `RiskState`
         key = update.client_order_id
         if self.named is not None:
             self.named[key] = None
@@ -70,7 +72,8 @@ class Reservations:
             held = Reservation(update.instrument, update.side, lots, lots)
             self._hold(key, held)
         held.posted = True
-        left_lots = max(0, held.quantity_lots - update.filled_lots)
+        whole_lots = min(held.quantity_lots, update.quantity_lots)  # a replace can lower it
+        left_lots = max(0, whole_lots - update.filled_lots)
         self._lower(held, min(held.leaves_lots, left_lots))
 
     def void(self, client_order_id: str) -> None:

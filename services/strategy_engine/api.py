@@ -21,10 +21,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from proto_schemas.enums import Side
-from proto_schemas.market_data import Bar, Trade
+from proto_schemas.enums import OrderType, Side
+from proto_schemas.market_data import Bar, Depth, Level, Quote, Trade
 
-__all__ = ["Bar", "Context", "Order", "Side", "Strategy", "Trade"]
+__all__ = [
+    "Bar",
+    "Context",
+    "Depth",
+    "Level",
+    "Order",
+    "OrderType",
+    "Quote",
+    "Side",
+    "Strategy",
+    "Trade",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +43,10 @@ class Order:
     """One order of this strategy.
 
     `state` is WANTED (risk is being asked), UNANSWERED (risk was silent), APPROVED, then the
-    ledger's own words up to FILLED, CANCELLED or REJECTED. It ends at once as REFUSED (risk said
-    no; `code` says why) and late as EXPIRED (nobody ever reported it).
+    ledger's own words up to FILLED, CANCELLED, EXPIRED (its day ended) or REJECTED. It ends at once
+    as REFUSED (risk said no; `code` says why) and late as FORGOTTEN (nobody ever reported it).
+    `price_ticks` is the limit of a LIMIT, the trigger of a STOP. `parent_id` names the entry that a
+    protective leg belongs to.
     """
 
     client_order_id: str
@@ -42,6 +55,23 @@ class Order:
     filled_lots: int
     state: str
     code: str
+    order_type: OrderType = OrderType.MARKET
+    price_ticks: int | None = None
+    reduce_only: bool = False
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An order as a strategy asks for it; the prices of its legs, None for no leg."""
+
+    order_type: OrderType
+    side: Side
+    quantity_lots: int
+    reduce_only: bool
+    price_ticks: int | None = None
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
 
 
 class Desk(Protocol):
@@ -64,10 +94,22 @@ class Desk(Protocol):
     def last_price_ticks(self) -> int | None: ...
 
     @property
+    def quote(self) -> Quote | None: ...
+
+    @property
+    def depth(self) -> Depth | None: ...
+
+    @property
     def can_trade(self) -> bool: ...
 
-    def market(self, side: Side, quantity_lots: int, reduce_only: bool) -> str | None:
+    def place(self, wish: Wish) -> str | None:
         """See `Context.market`."""
+
+    def cancel(self, client_order_id: str) -> bool:
+        """See `Context.cancel`."""
+
+    def replace(self, client_order_id: str, price_ticks: int, quantity_lots: int | None) -> bool:
+        """See `Context.replace`."""
 
 
 class Context:
@@ -104,17 +146,75 @@ class Context:
         return self._desk.last_price_ticks
 
     @property
+    def quote(self) -> Quote | None:
+        """The top of the book; None before the first, and for feeds that have only trades."""
+        return self._desk.quote
+
+    @property
+    def depth(self) -> Depth | None:
+        """The last known levels of the book, best first; it may be older than `quote`."""
+        return self._desk.depth
+
+    @property
     def can_trade(self) -> bool:
         """True when an ordinary order would leave now."""
         return self._desk.can_trade
 
-    def market(self, side: Side, quantity_lots: int, reduce_only: bool = False) -> str | None:
+    def market(
+        self,
+        side: Side,
+        quantity_lots: int,
+        reduce_only: bool = False,
+        *,
+        stop_ticks: int | None = None,
+        target_ticks: int | None = None,
+    ) -> str | None:
         """Ask for a market order; return its client order id.
 
+        With `stop_ticks` or `target_ticks` protective orders go with it to the venue: a stop and a
+        limit for as many lots as the entry fills; what one of them fills the other has less.
         None if it may not leave now (blind, halted, exits only): counted, and nothing was sent.
-        `ValueError` for a side or a size that no order can have.
+        `ValueError` for a side, a size or a price that no order can have.
         """
-        return self._desk.market(side, quantity_lots, reduce_only)
+        wish = Wish(
+            OrderType.MARKET, side, quantity_lots, reduce_only, None, stop_ticks, target_ticks
+        )
+        return self._desk.place(wish)
+
+    def limit(
+        self,
+        side: Side,
+        quantity_lots: int,
+        price_ticks: int,
+        reduce_only: bool = False,
+        *,
+        stop_ticks: int | None = None,
+        target_ticks: int | None = None,
+    ) -> str | None:
+        """Ask for a limit order, good for the trading day; else as `market`."""
+        wish = Wish(
+            OrderType.LIMIT, side, quantity_lots, reduce_only, price_ticks, stop_ticks, target_ticks
+        )
+        return self._desk.place(wish)
+
+    def stop(
+        self, side: Side, quantity_lots: int, price_ticks: int, reduce_only: bool = False
+    ) -> str | None:
+        """Ask for a stop: a market order once the market trades at its price or beyond."""
+        return self._desk.place(Wish(OrderType.STOP, side, quantity_lots, reduce_only, price_ticks))
+
+    def cancel(self, client_order_id: str) -> bool:
+        """Ask for an order's end; `on_order` tells what came of it. False: nothing to cancel."""
+        return self._desk.cancel(client_order_id)
+
+    def replace(
+        self, client_order_id: str, price_ticks: int, quantity_lots: int | None = None
+    ) -> bool:
+        """Ask for another price, or fewer lots (filled ones included), of an order that works.
+
+        False if it may not or cannot be asked now: no such order, a change is on its way, halted.
+        """
+        return self._desk.replace(client_order_id, price_ticks, quantity_lots)
 
 
 class Strategy:
@@ -127,6 +227,12 @@ class Strategy:
 
     def on_trade(self, ctx: Context, trade: Trade) -> None:
         """Every trade of the instrument, each once."""
+
+    def on_quote(self, ctx: Context, quote: Quote) -> None:
+        """The top of the book changed. In a rush some are left out, never the last one."""
+
+    def on_depth(self, ctx: Context, depth: Depth) -> None:
+        """The book's best levels, about once a second, if the feed has them."""
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Every closed bar. A minute without a trade has none."""

@@ -28,7 +28,7 @@ from proto_schemas.control import (
 )
 from proto_schemas.enums import Mode, ServiceState
 from proto_schemas.ledger import OrderUpdate, PositionUpdate, ReconcileReport
-from proto_schemas.market_data import Bar, MarketProgress, Trade
+from proto_schemas.market_data import Bar, Depth, MarketProgress, Quote, Trade
 from proto_schemas.signals import Decision, Nack
 from services.strategy_engine.api import Context, Order, Strategy
 from services.strategy_engine.config import StrategyEngineConfig
@@ -105,8 +105,8 @@ class StrategyEngineCore:
         self._input_id = event.envelope.id
         self._outputs = []
         match event.body:
-            case Trade() as trade:
-                self._trade(trade)
+            case Trade() | Quote() | Depth() as tick:
+                self._tick(tick)
             case Bar() as bar:
                 self._bar(bar)
             case OrderUpdate() as update:
@@ -114,9 +114,9 @@ class StrategyEngineCore:
             case PositionUpdate() as update:
                 self._desk.position_update(update)
             case Decision() as decision:
-                self._decision(decision)
+                self._decision(event.subject, decision)
             case Nack() as nack:
-                self._nack(nack, event.envelope.correlation_id)
+                self._nack(event.subject, nack)
             case Control(mode=mode):
                 self._control(mode)
             case _:
@@ -182,13 +182,22 @@ class StrategyEngineCore:
 
     # --- market ---------------------------------------------------------------------------------
 
-    def _trade(self, trade: Trade) -> None:
-        state = self._state
-        if trade.feed_seq <= state.feed_seq:
+    def _tick(self, tick: Trade | Quote | Depth) -> None:
+        """One row of the feed, whatever its kind."""
+        state, desk = self._state, self._desk.state
+        if tick.feed_seq <= state.feed_seq:
             return  # seen before a resync
-        state.feed_seq = trade.feed_seq
-        self._desk.state.last_price_ticks = trade.price_ticks
-        self._call(self._strategy.on_trade, trade)
+        state.feed_seq = tick.feed_seq
+        match tick:
+            case Trade():
+                desk.last_price_ticks = tick.price_ticks
+                self._call(self._strategy.on_trade, tick)
+            case Quote():
+                desk.quote = tick
+                self._call(self._strategy.on_quote, tick)
+            case Depth():
+                desk.depth = tick
+                self._call(self._strategy.on_depth, tick)
         if state.feed_seq - state.reported_seq >= self._config.tunables.progress_every:
             self._report_progress()
         elif not state.report_soon:
@@ -208,21 +217,22 @@ class StrategyEngineCore:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def _decision(self, decision: Decision) -> None:
+    def _decision(self, subject: str, decision: Decision) -> None:
         if not decision.approved:
             self._log(
                 "intent_refused",
+                what=subject.partition(":")[0],
                 client_order_id=decision.client_order_id,
                 code=decision.code,
                 limit=decision.limit,
                 value=decision.value,
             )
-        self._tell(self._desk.decided(decision))
+        self._tell(self._desk.decided(subject, decision))
         self._set_forget_timer()
 
-    def _nack(self, nack: Nack, correlation_id: str | None) -> None:
+    def _nack(self, subject: str, nack: Nack) -> None:
         self._log("intent_nacked", "error", code=nack.code, field=nack.field, value=nack.value)
-        self._tell(self._desk.refused(correlation_id, nack.code))
+        self._tell(self._desk.refused(subject, nack.code))
 
     def _tell(self, order: Order | None) -> None:
         if order is not None:
@@ -233,7 +243,7 @@ class StrategyEngineCore:
         if not self._state.ledger_up or self._desk.state.blind[LEDGER]:
             self._desk.postpone()
         for order in self._desk.forget():
-            self._log("order_expired", "warning", client_order_id=order.client_order_id)
+            self._log("order_forgotten", "warning", client_order_id=order.client_order_id)
             self._tell(order)
         self._set_forget_timer()
 

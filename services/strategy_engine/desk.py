@@ -11,13 +11,26 @@ while the ledger is away. Should a forgotten order show up in the ledger, it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from proto_schemas.enums import Mode, OrderType, Side
+from proto_schemas.enums import Mode
 from proto_schemas.ledger import OrderUpdate, PositionUpdate
-from proto_schemas.signals import Decision, Intent
-from services.strategy_engine.api import Order
+from proto_schemas.market_data import Depth, Quote
+from proto_schemas.signals import CancelIntent, Decision, Intent, Leg, ReplaceIntent
+from services.strategy_engine.api import Order, Wish
 from services.strategy_engine.config import StrategyEngineConfig
+from services.strategy_engine.open_orders import (
+    CANCEL,
+    LEGS_MAX,
+    ORDER,
+    REPLACE,
+    REPLACEABLE,
+    OpenOrder,
+    leg_prices,
+    opened,
+    refuse_impossible,
+    refuse_impossible_terms,
+)
 from shared.kernel.clock import SECOND, Now
 from shared.kernel.ids import ORIGIN_STRATEGY, client_order_id, signal_id
 from shared.kernel.order_states import is_live
@@ -26,33 +39,8 @@ from shared.kernel.outputs import Request
 LEDGER = "ledger"
 RISK = "risk_engine"
 OPEN_ORDERS_MAX = 1_000
-QUANTITY_LOTS_MAX = 100_000
 UNANSWERED_GRACE_NS = 5 * SECOND
 APPROVED_GRACE_NS = 30 * SECOND
-
-
-@dataclass(slots=True)
-class OpenOrder:
-    """An order that may still trade. `forget_ns` (boot clock): when its silence becomes its end."""
-
-    client_order_id: str
-    correlation_id: str
-    side: Side
-    quantity_lots: int
-    expires_ns: int
-    state: str = "WANTED"
-    filled_lots: int = 0
-    code: str = "OK"
-    in_ledger: bool = False
-    in_doubt: bool = False
-    forget_ns: int | None = None
-
-    def view(self) -> Order:
-        """What the strategy may see of it."""
-        return Order(
-            self.client_order_id, self.side, self.quantity_lots, self.filled_lots, self.state,
-            self.code,
-        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -66,6 +54,8 @@ class DeskState:
     blind: dict[str, bool] = field(default_factory=dict)
     position_lots: int = 0
     last_price_ticks: int | None = None
+    quote: Quote | None = None
+    depth: Depth | None = None
     orders: dict[str, OpenOrder] = field(default_factory=dict)
     suppressed: dict[str, int] = field(default_factory=dict)
 
@@ -108,21 +98,81 @@ class Desk:
         return self.state.last_price_ticks
 
     @property
+    def quote(self) -> Quote | None:
+        """The last top of the book."""
+        return self.state.quote
+
+    @property
+    def depth(self) -> Depth | None:
+        """The last levels."""
+        return self.state.depth
+
+    @property
     def can_trade(self) -> bool:
         """Whether an entry would leave now."""
         return not self._obstacle(reduce_only=False)
 
-    def market(self, side: Side, quantity_lots: int, reduce_only: bool) -> str | None:
-        """Open an order and note its intent, unless something forbids it."""
-        _refuse_impossible(side, quantity_lots, reduce_only)
-        obstacle = self._obstacle(reduce_only)
-        if obstacle or self.state.last_price_ticks is None:
-            reason = obstacle or "NO_PRICE"
-            self.state.suppressed[reason] = self.state.suppressed.get(reason, 0) + 1
-            return None
-        return self._open(side, quantity_lots, reduce_only, self.state.last_price_ticks)
+    # --- what it may ask ------------------------------------------------------------------------
 
-    def _obstacle(self, reduce_only: bool) -> str:
+    def place(self, wish: Wish) -> str | None:
+        """Open an order and note its intent, unless something forbids it."""
+        refuse_impossible(wish)
+        reference_ticks = self._reference_ticks()
+        obstacle = self._obstacle(wish.reduce_only)
+        if obstacle or reference_ticks is None:
+            self._suppress(obstacle or "NO_PRICE")
+            return None
+        return self._open(wish, reference_ticks)
+
+    def cancel(self, client_order_id: str) -> bool:
+        """Note a cancel. One that was asked for and not answered is not asked for twice."""
+        order = self.state.orders.get(client_order_id)
+        if order is None or order.change == CANCEL:
+            return False
+        order.change = CANCEL
+        subject = f"{CANCEL}:{client_order_id}"
+        intent = CancelIntent(self.config.strategy, client_order_id)
+        self._wanted.append(
+            Request(RISK, intent, self._expires_ns(), order.correlation_id, subject)
+        )
+        return True
+
+    def replace(self, client_order_id: str, price_ticks: int, quantity_lots: int | None) -> bool:
+        """Note new terms for an order that works."""
+        order, reference_ticks = self.state.orders.get(client_order_id), self._reference_ticks()
+        if order is None or order.change or order.state not in REPLACEABLE:
+            return False
+        lots = order.quantity_lots if quantity_lots is None else quantity_lots
+        refuse_impossible_terms(price_ticks, lots)
+        obstacle = self._obstacle(order.reduce_only, another=False)
+        if obstacle or reference_ticks is None:
+            self._suppress(obstacle or "NO_PRICE")
+            return False
+        self.state.counter += 1
+        change_id = (self.state.epoch << 32) + self.state.counter
+        order.change = REPLACE
+        intent = ReplaceIntent(
+            self.config.strategy, client_order_id, change_id, lots, price_ticks, reference_ticks,
+            self._expires_ns(),
+        )  # fmt: skip
+        subject = f"{REPLACE}:{client_order_id}"
+        self._wanted.append(Request(RISK, intent, intent.expires_ns, order.correlation_id, subject))
+        return True
+
+    def _reference_ticks(self) -> int | None:
+        """The price that is decided on: the last trade, or the bid of a market without one."""
+        if self.state.last_price_ticks is not None:
+            return self.state.last_price_ticks
+        quote = self.state.quote
+        return quote.bid.price_ticks if quote is not None and quote.bid is not None else None
+
+    def _suppress(self, reason: str) -> None:
+        self.state.suppressed[reason] = self.state.suppressed.get(reason, 0) + 1
+
+    def _expires_ns(self) -> int:
+        return self.now.boot_ns + self.config.tunables.intent_ttl_ns
+
+    def _obstacle(self, reduce_only: bool, another: bool = True) -> str:
         """Why nothing may leave, or empty text. Risk and the gate check all this again."""
         state = self.state
         if state.blind.get(LEDGER, True):
@@ -134,22 +184,27 @@ class Desk:
             return "HALT"
         if state.mode is Mode.REDUCE_ONLY and not reduce_only:
             return "REDUCE_ONLY"
-        if state.last_price_ticks is None:
-            return "NO_PRICE"
-        return "OPEN_ORDERS_FULL" if len(state.orders) >= OPEN_ORDERS_MAX else ""
+        full = another and len(state.orders) + 1 + LEGS_MAX > OPEN_ORDERS_MAX
+        return "OPEN_ORDERS_FULL" if full else ""
 
-    def _open(self, side: Side, lots: int, reduce_only: bool, reference_ticks: int) -> str:
-        state, name = self.state, self.config.strategy
+    def _next_id(self) -> str:
+        state = self.state
         state.counter += 1
-        new_id = client_order_id(state.install_id, ORIGIN_STRATEGY, state.epoch, state.counter)
+        return client_order_id(state.install_id, ORIGIN_STRATEGY, state.epoch, state.counter)
+
+    def _open(self, wish: Wish, reference_ticks: int) -> str:
+        state, name = self.state, self.config.strategy
+        new_id = self._next_id()
         signal = signal_id(name, state.epoch, state.counter)
-        expires_ns = self.now.boot_ns + self.config.tunables.intent_ttl_ns
+        expires_ns = self._expires_ns()
+        legs = tuple(Leg(self._next_id(), kind, ticks) for kind, ticks in leg_prices(wish))
         intent = Intent(
-            new_id, name, self.config.instrument, side, lots, OrderType.MARKET, reduce_only,
-            reference_ticks, expires_ns,
+            new_id, name, self.config.instrument, wish.side, wish.quantity_lots, wish.order_type,
+            wish.reduce_only, reference_ticks, expires_ns, wish.price_ticks, legs,
         )  # fmt: skip
-        state.orders[new_id] = OpenOrder(new_id, signal, side, lots, expires_ns)
-        self._wanted.append(Request(RISK, intent, expires_ns, signal))
+        for order in opened(intent, signal):
+            state.orders[order.client_order_id] = order
+        self._wanted.append(Request(RISK, intent, expires_ns, signal, f"{ORDER}:{new_id}"))
         return new_id
 
     # --- for the core ---------------------------------------------------------------------------
@@ -163,9 +218,20 @@ class Desk:
         """The hook raised: nothing that it wanted leaves. Returns how many."""
         wanted = self.take_wanted()
         for request in wanted:
-            if isinstance(request.message, Intent):
-                del self.state.orders[request.message.client_order_id]
+            match request.message:
+                case Intent(client_order_id=order_id):
+                    for key in self._family(order_id):
+                        del self.state.orders[key]
+                case (
+                    CancelIntent(client_order_id=order_id) | ReplaceIntent(client_order_id=order_id)
+                ) if order_id in self.state.orders:
+                    self.state.orders[order_id].change = ""
         return len(wanted)
+
+    def _family(self, entry_id: str) -> list[str]:
+        """An entry and its legs, as far as they are open."""
+        orders = self.state.orders.items()
+        return [key for key, order in orders if entry_id in (key, order.parent_id)]
 
     def open_epoch(self, install_id: str, epoch: int) -> None:
         """A new life: ids count from 1 in the new epoch, and nothing is seen yet."""
@@ -179,37 +245,55 @@ class Desk:
         """Both streams are whole."""
         return not any(self.state.blind.values()) and bool(self.state.blind)
 
-    def decided(self, decision: Decision) -> Order | None:
-        """Risk's answer; the changed order, if there is one."""
-        if decision.approved:
-            order = self.state.orders.get(decision.client_order_id)
-            if order is None or order.in_ledger:
-                return None
-            order.state = "APPROVED"
-            order.forget_ns = order.expires_ns + APPROVED_GRACE_NS
-            return order.view()
-        return self._end(decision.client_order_id, "REFUSED", decision.code)
+    def decided(self, subject: str, decision: Decision) -> Order | None:
+        """Risk's answer to an order or a change; the order as the strategy should see it now."""
+        if not subject.startswith(f"{ORDER}:"):
+            return self._change_decided(decision)
+        if not decision.approved:
+            return self._end(decision.client_order_id, "REFUSED", decision.code)
+        for key in self._family(decision.client_order_id):
+            order = self.state.orders[key]
+            if not order.in_ledger:
+                order.state = "APPROVED"
+                order.forget_ns = order.expires_ns + APPROVED_GRACE_NS
+        entry = self.state.orders.get(decision.client_order_id)
+        return None if entry is None or entry.in_ledger else entry.view()
 
-    def refused(self, correlation_id: str | None, code: str) -> Order | None:
-        """Risk could not even read the intent (a Nack names no order, only our correlation id)."""
-        for order in self.state.orders.values():
-            if order.correlation_id == correlation_id:
-                return self._end(order.client_order_id, "REFUSED", code)
-        return None
+    def _change_decided(self, decision: Decision) -> Order | None:
+        """The ledger tells of a change that was made; only a refused one is told here."""
+        order = self.state.orders.get(decision.client_order_id)
+        if order is None:
+            return None
+        order.change = ""
+        return None if decision.approved else replace(order.view(), code=decision.code)
+
+    def refused(self, subject: str, code: str) -> Order | None:
+        """Risk could not even read what was asked."""
+        word, _, order_id = subject.partition(":")
+        if word == ORDER:
+            return self._end(order_id, "REFUSED", code)
+        return self._change_decided(Decision(order_id, False, code, "", ""))
 
     def _end(self, order_id: str, word: str, code: str) -> Order | None:
+        """An order that the ledger never knew is over, and its legs with it."""
         order = self.state.orders.get(order_id)
         if order is None or order.in_ledger:
             return None
-        del self.state.orders[order_id]
+        for key in self._family(order_id):
+            if not self.state.orders[key].in_ledger:
+                del self.state.orders[key]
         order.state, order.code = word, code
         return order.view()
 
     # --- silence --------------------------------------------------------------------------------
 
     def unanswered(self) -> None:
-        """A request to risk came to its end: every wish that is past its time waits one grace."""
+        """A request to risk came to its end: every wish that is past its time waits one grace.
+
+        A change that nobody answered may be asked for again.
+        """
         for order in self.state.orders.values():
+            order.change = ""
             if order.state == "WANTED" and order.expires_ns <= self.now.boot_ns:
                 order.state = "UNANSWERED"
                 order.forget_ns = self.now.boot_ns + UNANSWERED_GRACE_NS
@@ -232,7 +316,7 @@ class Desk:
             for order in self.state.orders.values()
             if order.forget_ns is not None and order.forget_ns <= self.now.boot_ns
         ]
-        ended = [self._end(order_id, "EXPIRED", "NO_NEWS") for order_id in late]
+        ended = [self._end(order_id, "FORGOTTEN", "NO_NEWS") for order_id in late]
         return [order for order in ended if order is not None]
 
     # --- the ledger -----------------------------------------------------------------------------
@@ -249,8 +333,7 @@ class Desk:
             order = OpenOrder(order_id, "", update.side, update.quantity_lots, 0)
             orders[order_id] = order
         before = order.view()
-        order.state, order.code = update.state.value, update.code
-        order.filled_lots = update.filled_lots
+        order.learn(update)
         order.in_ledger, order.in_doubt, order.forget_ns = True, False, None
         if not is_live(update.state):
             del orders[order_id]
@@ -278,10 +361,3 @@ class Desk:
 
     def _ours(self, strategy: str, instrument: str) -> bool:
         return (strategy, instrument) == (self.config.strategy, self.config.instrument)
-
-
-def _refuse_impossible(side: object, quantity_lots: object, reduce_only: object) -> None:
-    """Foreign code may pass anything; its types are only promises."""
-    whole = type(quantity_lots) is int and 1 <= quantity_lots <= QUANTITY_LOTS_MAX
-    if not (whole and isinstance(side, Side) and type(reduce_only) is bool):
-        raise ValueError(f"no such order: {side!r} {quantity_lots!r} {reduce_only!r}")

@@ -27,8 +27,8 @@ class SessionOrder:
     """One order of this session: what was sent, for whom, and how far it came.
 
     `quantity_lots` and `price_ticks` are its present terms, `wanted_...` those of a replace on its
-    way. `revision` numbers the last change sent, `judged` the last one that the broker answered;
-    `asked_ns` (boot) is when it was sent.
+    way, which its owner knows by `change_id`. `revision` numbers the last change sent, `judged` the
+    last one that the broker answered; `asked_ns` (boot) is when it was sent.
     """
 
     order: NewOrder
@@ -46,6 +46,7 @@ class SessionOrder:
     wanted_lots: int = 0
     wanted_ticks: int = 0
     cancel_wanted: bool = False
+    change_id: int = 0
 
 
 def with_legs(

@@ -29,7 +29,7 @@ from tests.unit.risk_engine.risk_inputs import (
     sighted_core,
 )
 
-WIDE = Limits(100, 100, 100, 40, 10 * SECOND, 50)
+WIDE = Limits(100, 100, 100, 40, 10 * SECOND, 50, 50)
 
 
 def later(boot_ns: int) -> Now:
@@ -257,4 +257,4 @@ def test_every_check_is_in_the_table_once() -> None:
     ]
     table: tuple[Callable[..., object], ...] = checks.CHECKS
     assert sorted(own, key=repr) == sorted(table, key=repr)
-    assert len(set(table)) == len(table) == 17
+    assert len(set(table)) == len(table) == 20

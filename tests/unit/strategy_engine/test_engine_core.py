@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from services.strategy_engine.api import Context, Order, Side, Strategy
 from services.strategy_engine.config import StrategyEngineConfig, Tunables
 from services.strategy_engine.core import StrategyEngineCore
 from services.strategy_engine.desk import OPEN_ORDERS_MAX
+from services.strategy_engine.open_orders import LEGS_MAX
 from shared.kernel.clock import MINUTE, MS, SECOND
 from shared.kernel.outputs import Event, Log, Output, Request, Send, SetTimer
 from shared.kernel.state import state_hash
@@ -72,6 +74,8 @@ class Rig:
 
     def feed(self, body: Message | Event, **about: Any) -> list[Output]:
         one = body if isinstance(body, Event) else event(body, **about)
+        if isinstance(body, Decision):  # the engine hands the command's subject back
+            one = replace(one, subject=f"order:{body.client_order_id}")
         moment = now(boot_ns=self.boot_ns)
         self.inputs.append((one, moment))
         return self.core.handle(one, moment)
@@ -224,13 +228,11 @@ def test_an_order_is_open_from_the_wish_until_risk_refuses() -> None:
     assert "REFUSED MAX_POSITION" in script.heard
 
 
-def test_a_nack_ends_the_order_with_its_correlation_id() -> None:
+def test_a_nack_ends_the_order_that_it_is_about() -> None:
     rig = Rig(Script(buy)).ready()
-    rig.intent()
-    keep = rig.intent()
-    rig.feed(
-        Nack("FIELD_INVALID", "side", "x"), producer="risk_engine", correlation_id="script-1-1"
-    )
+    gone, keep = rig.intent(), rig.intent()
+    nack = event(Nack("FIELD_INVALID", "side", "x"), producer="risk_engine")
+    rig.feed(replace(nack, subject=f"order:{gone.client_order_id}"))
     assert [o.client_order_id for o in rig.seen()["open_orders"]] == [keep.client_order_id]
 
 
@@ -334,7 +336,7 @@ def test_after_a_replace_the_ledger_is_rebuilt_and_unanswered_wishes_stay() -> N
 
 def test_open_orders_are_bounded() -> None:
     rig = Rig(Script(buy)).ready()
-    for _ in range(OPEN_ORDERS_MAX):
+    for _ in range(OPEN_ORDERS_MAX - LEGS_MAX):
         rig.intent()
     assert bodies(rig.trade(), Request) == []
     assert rig.core._desk.state.suppressed == {"OPEN_ORDERS_FULL": 1}
@@ -395,8 +397,8 @@ def test_progress_is_reported_at_start_at_sight_and_to_a_new_ingestor() -> None:
 def test_a_strategy_cannot_reach_the_engine_by_a_public_name() -> None:
     names = [name for name in dir(Context) if not name.startswith("_")]
     assert names == [
-        *("can_trade", "instrument", "last_price_ticks", "market", "open_orders"),
-        *("position_lots", "stream_ns"),
+        *("can_trade", "cancel", "depth", "instrument", "last_price_ticks", "limit", "market"),
+        *("open_orders", "position_lots", "quote", "replace", "stop", "stream_ns"),
     ]
 
 

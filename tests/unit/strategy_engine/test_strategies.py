@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_engine.api import Bar, Context, Order, Side, Trade
+from services.strategy_engine.api import Bar, Context, Order, Side, Trade, Wish
 from services.strategy_engine.strategies.ema_cross import MICRO, EmaCross, next_average
 from services.strategy_engine.strategies.every_tick import EveryTick
 from shared.kernel.clock import MINUTE
@@ -22,6 +22,8 @@ class FakeDesk:
     stream_ns = 0
     instrument = "ESM18"
     last_price_ticks = 1
+    quote = None
+    depth = None
     can_trade = True
 
     def __init__(self, position_lots: int | None = 0) -> None:
@@ -30,9 +32,15 @@ class FakeDesk:
         self.wishes: list[tuple[Side, int]] = []
         self.answer: str | None = "id"
 
-    def market(self, side: Side, quantity_lots: int, reduce_only: bool) -> str | None:
-        self.wishes.append((side, quantity_lots))
+    def place(self, wish: Wish) -> str | None:
+        self.wishes.append((wish.side, wish.quantity_lots))
         return self.answer
+
+    def cancel(self, client_order_id: str) -> bool:
+        return False
+
+    def replace(self, client_order_id: str, price_ticks: int, quantity_lots: int | None) -> bool:
+        return False
 
 
 def bar(close_ticks: int, span_ns: int = MINUTE) -> Bar:
