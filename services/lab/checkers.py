@@ -55,11 +55,12 @@ class Checkers:
 
     def _on_venue(self, event: Event, effects: list[Effect]) -> None:
         if isinstance(event.body, NewOrder):
-            order_id = event.body.client_order_id
-            self.at_venue[order_id] += 1
-            if self.at_venue[order_id] > 1:
-                raise Violation("I-02", f"order {order_id} reached the venue twice")
-            self._judge_given_up(order_id)
+            legs = (leg.client_order_id for leg in event.body.legs)
+            for order_id in (event.body.client_order_id, *legs):
+                self.at_venue[order_id] += 1
+                if self.at_venue[order_id] > 1:
+                    raise Violation("I-02", f"order {order_id} reached the venue twice")
+                self._judge_given_up(order_id)
         for effect in effects:
             if isinstance(effect, Transmit) and effect.kind == "broker_execution":
                 body = decode(effect.frame).body

@@ -38,11 +38,17 @@ STRATEGY = "flipper"
 FIRST_ROW_NS = 1_898_946_000 * SECOND  # a morning in New York
 ROW_EVERY_STREAM_NS = 200 * MS
 ROW_EVERY_BOOT_NS = 5 * MS
+OPEN_ORDERS_WANTED = 8
 RESTARTS_MAX = 1_000  # kills come far more often here than a box would put up with
 
 
 class Flipper(Strategy):
-    """Trades as often as it can: every few ticks to another position between -3 and 3 lots."""
+    """Trades as often as it can, in every way that there is.
+
+    Every few ticks one step, which follows from the number of ticks alone: to another position
+    between -3 and 3 lots at market, a limit order near the market, a bracket, a stop, a cancel or a
+    replace of something that works.
+    """
 
     name = STRATEGY
 
@@ -53,14 +59,49 @@ class Flipper(Strategy):
     def on_trade(self, ctx: Context, trade: Trade) -> None:
         """Want a position that follows from the number of trades seen alone."""
         self.seen += 1
-        if self.seen % self.every or ctx.open_orders or not ctx.can_trade:
-            return
         held = ctx.position_lots
-        if held is None:
+        if self.seen % self.every or held is None or not ctx.can_trade:
             return
-        step = (self.seen // self.every * 7919) % 7 - 3 - held
-        if step:
+        number = self.seen // self.every
+        match number * 31 % 11:
+            case 0 | 1 | 2 | 3 | 4:
+                self._flip(ctx, (number * 7919) % 7 - 3 - held)
+            case 5 | 6:
+                self._bracket(ctx, trade, number)
+            case 7:
+                self._stop(ctx, trade, held)
+            case 8:
+                for order in ctx.open_orders[:1]:
+                    ctx.cancel(order.client_order_id)
+            case _:
+                self._replace(ctx, number)
+
+    def _flip(self, ctx: Context, step: int) -> None:
+        entries = [order for order in ctx.open_orders if order.parent_id is None]
+        if step and not entries:
             ctx.market(Side.BUY if step > 0 else Side.SELL, abs(step))
+
+    def _bracket(self, ctx: Context, trade: Trade, number: int) -> None:
+        """A limit order one tick before the market, or at it, with a stop and a target."""
+        if len(ctx.open_orders) >= OPEN_ORDERS_WANTED:
+            return
+        side = Side.BUY if number % 2 else Side.SELL
+        price = trade.price_ticks - side.sign * (number % 3 - 1)
+        stop, target = price - 3 * side.sign, price + 3 * side.sign
+        ctx.limit(side, 1 + number % 2, price, stop_ticks=stop, target_ticks=target)
+
+    def _stop(self, ctx: Context, trade: Trade, held: int) -> None:
+        if held:
+            side = Side.SELL if held > 0 else Side.BUY
+            ctx.stop(side, abs(held), trade.price_ticks + 2 * side.sign, reduce_only=True)
+
+    def _replace(self, ctx: Context, number: int) -> None:
+        """Move a limit order or a stop by a tick; sometimes make it smaller."""
+        for order in ctx.open_orders:
+            if order.price_ticks is not None:
+                smaller = order.quantity_lots - (number % 4 == 0 and order.quantity_lots > 1)
+                ctx.replace(order.client_order_id, order.price_ticks + number % 3 - 1, smaller)
+                return
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from shared.bus.codec import decode
 from shared.kernel.outputs import Event
 from shared.runtime.effects import Effect, Transmit
 
-ENDED = (OrderState.CANCELLED, OrderState.REJECTED)
+ENDED = (OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED)
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class LiveOrder:
 
     side: int
     leaves_lots: int
+    quantity_lots: int
 
 
 class LeaseSeen:
@@ -144,7 +145,11 @@ class KillCheckers:
         if isinstance(order, NewOrder) and order.session == "watchdog":
             self._judge_closing(order)
         if isinstance(order, NewOrder):
-            self.live[order.client_order_id] = LiveOrder(order.side.sign, order.quantity_lots)
+            lots = order.quantity_lots
+            self.live[order.client_order_id] = LiveOrder(order.side.sign, lots, lots)
+            for leg in order.legs:
+                leg_id = leg.client_order_id
+                self.live[leg_id] = LiveOrder(-order.side.sign, lots, lots)
         for effect in effects:
             if isinstance(effect, Transmit) and effect.kind.startswith("broker_"):
                 self._hear(decode(effect.frame).body)
@@ -172,6 +177,14 @@ class KillCheckers:
             self._settle(body.client_order_id, body.leaves_lots)
         elif isinstance(body, BrokerOrderEvent) and body.state in ENDED:
             self._settle(body.client_order_id, 0)
+        elif isinstance(body, BrokerOrderEvent) and body.client_order_id in self.live:
+            self._replaced(self.live[body.client_order_id], body)
+
+    def _replaced(self, order: LiveOrder, body: BrokerOrderEvent) -> None:
+        """A replace may have taken lots away."""
+        if body.quantity_lots is not None and not body.change_refused:
+            order.leaves_lots -= max(0, order.quantity_lots - body.quantity_lots)
+            order.quantity_lots = min(order.quantity_lots, body.quantity_lots)
 
     def _settle(self, client_order_id: str, leaves_lots: int) -> None:
         if leaves_lots == 0:

@@ -12,7 +12,7 @@ FLAT asks for a last reconcile; after a kill it goes on looking, and closes what
 
 from __future__ import annotations
 
-from proto_schemas.broker import BrokerSnapshot, CancelOthers, NewOrder
+from proto_schemas.broker import BrokerOrder, BrokerSnapshot, CancelOthers, NewOrder
 from proto_schemas.control import GateClose, GateClosed
 from proto_schemas.enums import OrderType, SessionPhase
 from services.watchdog.announce import enter, show_account
@@ -23,18 +23,22 @@ from services.watchdog.state import LOOKING, WatchdogState
 from shared.brokers.session import BROKER
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.ids import ORIGIN_WATCHDOG, client_order_id
+from shared.kernel.order_states import is_live
 from shared.kernel.outputs import Fence, Log, Output, Request, Send, SetTimer
 
 NAME = "watchdog"
 ROUTER = "order_router"
 LOOK_EVERY_NS = 50 * MS
 WATCH_EVERY_NS = SECOND
+CANCEL_AGAIN_NS = 200 * MS
+OTHERS_PATIENCE_NS = 5 * SECOND
 
 
 def revoke(state: WatchdogState, config: WatchdogConfig, reason: str, now: Now) -> list[Output]:
     """Grant no lease any more, shut the gate, and wait until nothing can arrive any more."""
     state.flat = state.reconciled = False
     state.plan = Flattening()
+    state.others_since_ns = None
     state.reconcile_floor = state.reconcile_id
     state.gate_id += 1
     lease_over_ns = now.boot_ns + config.lease_ttl_ns
@@ -86,16 +90,20 @@ def flatten(
 ) -> list[Output]:
     """One accepted look at the account, and what follows from it."""
     plan, settle_ns, session = state.plan, config.report_lag_ns, state.session
+    others = [o for o in body.orders if is_live(o.state) and o.session != NAME]
+    again = _cancel_again(state, others, now)
+    if _must_wait(state, others, body, now):
+        return again
     closes = plan.look(session.with_unseen(body), session.snapshot_asked_ns, settle_ns, now)
     if closes is None:
-        return []
+        return again
     if closes:
-        outputs = enter(state, SessionPhase.FLATTENING, state.reason, now)
+        outputs = again + enter(state, SessionPhase.FLATTENING, state.reason, now)
         for close in closes:
             outputs += _send_close(state, config, close, now)
         return outputs
     if state.phase is SessionPhase.FLAT:
-        return []
+        return again
     if plan.proven_flat(settle_ns, now):
         state.flat, state.reconciled = True, False  # the last reconcile comes now
         state.reconcile_floor = state.reconcile_id
@@ -104,6 +112,33 @@ def flatten(
     if state.phase is SessionPhase.FLATTENING and plan.view == ((), ()):
         return enter(state, SessionPhase.VERIFYING, state.reason, now)
     return []
+
+
+def _cancel_again(state: WatchdogState, others: list[BrokerOrder], now: Now) -> list[Output]:
+    """Orders of others still live: our cancel was lost, or they appeared only now."""
+    if not others:
+        state.others_since_ns = None
+        return []
+    if state.others_since_ns is None:
+        state.others_since_ns = now.boot_ns
+    elif now.boot_ns - state.cancelled_ns < CANCEL_AGAIN_NS:
+        return []
+    state.cancelled_ns = now.boot_ns
+    return [Send(BROKER, CancelOthers(NAME))]
+
+
+def _must_wait(
+    state: WatchdogState, others: list[BrokerOrder], body: BrokerSnapshot, now: Now
+) -> bool:
+    """One that rests on the opening side could trade after our close and open a position again.
+
+    So closing waits for its end, but not for ever: a broker that does not cancel must not keep us
+    exposed. Those on the closing side are counted by the planner.
+    """
+    held = {position.instrument: position.position_lots for position in body.positions}
+    opening = any(held.get(each.instrument, 0) * each.side.sign >= 0 for each in others)
+    waited_ns = now.boot_ns - (state.others_since_ns or now.boot_ns)
+    return opening and waited_ns <= OTHERS_PATIENCE_NS
 
 
 def _send_close(

@@ -42,7 +42,11 @@ class Sights:
 
 @dataclass(slots=True)
 class WatchdogState:
-    """Plain data; the modules of this folder are its only writers."""
+    """Plain data; the modules of this folder are its only writers.
+
+    `others_since_ns`: since when, while closing, others' orders have been seen live at the broker;
+    `cancelled_ns`: when their cancel was last repeated. Both boot clock.
+    """
 
     session: BrokerSession
     epoch: int = 0
@@ -63,6 +67,8 @@ class WatchdogState:
     gate_id: int = 0
     account_shown_ns: int = 0
     plan: Flattening = field(default_factory=Flattening)
+    others_since_ns: int | None = None
+    cancelled_ns: int = 0
     owners: dict[str, str] = field(default_factory=dict)
     sights: Sights = field(default_factory=Sights)
 
