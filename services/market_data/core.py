@@ -13,6 +13,10 @@ While nobody may trade (the watchdog's word is HALT) a recorded feed must not ru
 the first permission of a run, and later, while a session ends, it only trickles, so that closing
 orders find a market. A live feed has no credit and is not slowed.
 
+Mark. It is the last trade, clamped into the last quote: a market that moves away without a trade is
+seen, and a spread alone moves nothing. A crossed or locked quote is passed on and counted; it never
+moves the mark, and until the next good one the trades alone do. Before a trade there is no mark.
+
 Age. A feed is LIVE only if a row came in this life of the process and the last one is younger than
 `stale_after_ns` (boot clock) - or if no row may come for want of credit, which is not its fault.
 """
@@ -27,13 +31,17 @@ from proto_schemas.control import Control, PeerStatus, Started, TimerFired
 from proto_schemas.enums import FeedState, Mode, ServiceState
 from proto_schemas.market_data import (
     Bar,
+    Depth,
     FeedCredit,
+    FeedDepth,
     FeedEnd,
     FeedOpen,
+    FeedQuote,
     FeedStatus,
     FeedTrade,
     Mark,
     MarketProgress,
+    Quote,
     Trade,
 )
 from services.market_data.bars import BarBuilder
@@ -68,7 +76,12 @@ class MarketDataState:
     quiet_since_ns: int = 0
     last_trade: Trade | None = None
     last_bar: Bar | None = None
+    last_quote: Quote | None = None
+    last_depth: Depth | None = None
+    good_quote: Quote | None = None
+    newest_mark: Mark | None = None
     last_mark: Mark | None = None
+    crossed_quotes: int = 0
     rows_in: int = 0
     rows_other: int = 0
     rows_bad: int = 0
@@ -88,9 +101,9 @@ class MarketDataCore:
     def handle(self, event: Event, now: Now) -> list[Output]:
         """Take one input; see the file's docstring."""
         match event.body:
-            case FeedTrade(feed_seq=feed_seq) as row:
-                if not self._is_next(feed_seq):
-                    return self._out_of_order(feed_seq, now)
+            case FeedTrade() | FeedQuote() | FeedDepth() as row:
+                if not self._is_next(row.feed_seq):
+                    return self._out_of_order(row.feed_seq, now)
                 return self._on_row(row, now)
             case MarketProgress(_, feed_seq):
                 return self._on_progress(feed_seq, now)
@@ -109,9 +122,12 @@ class MarketDataCore:
         return []
 
     def current(self, stream: str) -> list[Message]:
-        """For a reader that lost the thread: the last bar and the last trade, with its number."""
-        messages = (self._state.last_bar, self._state.last_trade)
-        return [message for message in messages if message is not None]
+        """For a reader that lost the thread: the last bar, then the last of each in feed order."""
+        state = self._state
+        rows = (state.last_trade, state.last_quote, state.last_depth)
+        in_order = sorted((row for row in rows if row is not None), key=lambda row: row.feed_seq)
+        bars = (state.last_bar,) if state.last_bar is not None else ()
+        return [*bars, *in_order]
 
     def state_word(self) -> str:
         """STARTING until a row came in this life; then the feed's state in the common words."""
@@ -159,29 +175,48 @@ class MarketDataCore:
         gap = Log("feed_gap", {"feed_seq": feed_seq, "last": state.last_feed_seq}, "warning")
         return [gap, self._open(now)]
 
-    def _on_row(self, row: FeedTrade, now: Now) -> list[Output]:
+    def _on_row(self, row: FeedTrade | FeedQuote | FeedDepth, now: Now) -> list[Output]:
         state = self._state
         state.quiet_since_ns = now.boot_ns
         state.row_this_second = state.row_this_life = True
         if row.instrument != self.config.instrument:
             state.foreign += 1
             return [Log("row_of_other_instrument", {"instrument": row.instrument}, "error")]
-        trade = Trade(
-            row.feed_seq, row.instrument, row.exchange_ns, now.boot_ns, row.price_ticks,
-            row.quantity_lots,
-        )  # fmt: skip
-        state.last_trade = trade
         state.events_out += 1
+        outputs = self._publish(row, now.boot_ns)
+        if state.feed is not FeedState.LIVE:
+            outputs.append(self._become(FeedState.LIVE))
+        return outputs
+
+    def _publish(self, row: FeedTrade | FeedQuote | FeedDepth, receive_ns: int) -> list[Output]:
+        head = row.feed_seq, row.instrument, row.exchange_ns, receive_ns
+        match row:
+            case FeedTrade(price_ticks=price_ticks, quantity_lots=quantity_lots):
+                return self._on_trade(Trade(*head, price_ticks, quantity_lots))
+            case FeedQuote(bid=bid, ask=ask):
+                return self._on_quote(Quote(*head, bid, ask))
+        self._state.last_depth = depth = Depth(*head, row.bids, row.asks)
+        return [Publish(depth)]
+
+    def _on_trade(self, trade: Trade) -> list[Output]:
+        state = self._state
+        state.last_trade = trade
         outputs: list[Output] = [Publish(trade)]
         bar = state.bars.add(trade)
         if bar is not None:
             state.last_bar = bar
             outputs.append(Publish(bar))
-        if self._mark_due(trade):
-            outputs.append(self._mark(trade))
-        if state.feed is not FeedState.LIVE:
-            outputs.append(self._become(FeedState.LIVE))
-        return outputs
+        return [*outputs, *self._mark_if_due(trade)]
+
+    def _on_quote(self, quote: Quote) -> list[Output]:
+        state = self._state
+        state.last_quote = quote
+        if quote.bid and quote.ask and quote.bid.price_ticks >= quote.ask.price_ticks:
+            state.crossed_quotes += 1
+            state.good_quote = None
+            return [Publish(quote)]
+        state.good_quote = quote
+        return [Publish(quote), *self._mark_if_due(quote)]
 
     def _on_end(self, end: FeedEnd) -> list[Output]:
         """The running bar stays open: nothing came that could close it."""
@@ -189,15 +224,22 @@ class MarketDataCore:
         state.rows_in, state.rows_other, state.rows_bad = (
             end.rows_in, end.rows_other, end.rows_bad,
         )  # fmt: skip
-        mark = [] if state.last_trade is None else [self._mark(state.last_trade)]
+        mark = [] if state.newest_mark is None else [self._mark(state.newest_mark)]
         return [*mark, self._become(FeedState.ENDED)]
 
-    def _mark_due(self, trade: Trade) -> bool:
-        last = self._state.last_mark
-        return last is None or trade.exchange_ns - last.exchange_ns >= MARK_EVERY_NS
+    def _mark_if_due(self, row: Trade | Quote) -> list[Output]:
+        """The last trade clamped into the last good quote, at most 20 times a second."""
+        state = self._state
+        if state.last_trade is None:
+            return []
+        price_ticks = _clamped(state.last_trade.price_ticks, state.good_quote)
+        newest = Mark(row.instrument, row.exchange_ns, row.receive_ns, price_ticks)
+        state.newest_mark = newest
+        last = state.last_mark
+        due = last is None or newest.exchange_ns - last.exchange_ns >= MARK_EVERY_NS
+        return [self._mark(newest)] if due else []
 
-    def _mark(self, trade: Trade) -> Output:
-        mark = Mark(trade.instrument, trade.exchange_ns, trade.receive_ns, trade.price_ticks)
+    def _mark(self, mark: Mark) -> Output:
         self._state.last_mark = mark
         return Publish(mark)
 
@@ -293,11 +335,10 @@ class MarketDataCore:
 
     def _late_mark(self) -> list[Output]:
         """A price that the 20 a second held back goes out when the market falls quiet."""
-        trade, mark = self._state.last_trade, self._state.last_mark
-        if trade is None or mark is None:
+        newest = self._state.newest_mark
+        if newest is None or newest == self._state.last_mark:
             return []
-        as_marked = (trade.receive_ns, trade.price_ticks) == (mark.receive_ns, mark.price_ticks)
-        return [] if as_marked else [self._mark(trade)]
+        return [self._mark(newest)]
 
     def _on_stale(self, now: Now) -> list[Output]:
         """Look at the age; look again when it could be too high."""
@@ -327,3 +368,12 @@ class MarketDataCore:
             events_out=state.events_out,
             gaps=state.gaps,
         )
+
+
+def _clamped(price_ticks: int, quote: Quote | None) -> int:
+    """An empty side sets no bound."""
+    if quote is None:
+        return price_ticks
+    if quote.bid is not None:
+        price_ticks = max(price_ticks, quote.bid.price_ticks)
+    return price_ticks if quote.ask is None else min(price_ticks, quote.ask.price_ticks)

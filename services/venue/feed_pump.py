@@ -18,8 +18,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proto_schemas.base import Message
-from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade
-from shared.feeds import BadRow, Feed, FeedRow, Last, SyntheticFeed
+from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade, Level
+from shared.feeds import (
+    BadRow,
+    BookLevel,
+    Feed,
+    FeedRow,
+    Last,
+    QuoteRow,
+    SyntheticFeed,
+    TradeRow,
+)
 from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OperatorFault
@@ -28,7 +37,7 @@ from shared.markets import Contract
 AS_FAST_AS_CREDIT = 0
 LATE_MAX_NS = 250 * MS
 SKIP_BATCH_ROWS = 10_000  # of a resume, per turn of the loop: the dead-man timer must not fire
-QUANTITY_LOTS_MAX = 10_000_000  # bounds of `FeedTrade`
+QUANTITY_LOTS_MAX = 10_000_000  # bounds of the contract
 EXCHANGE_NS_MAX = 2**62
 
 
@@ -90,7 +99,7 @@ class FeedPump:
         self._row = None
         self._last_exchange_ns = row.exchange_ns
         check(row.row_number == self._window.fed_seq + 1, "the pump stands where the core is", row)
-        return _trade(row, self._instrument), row.exchange_ns
+        return _message(row, self._instrument), row.exchange_ns
 
     def next_due_ns(self, now: Now) -> int | None:
         """When to ask again; None while only credit can help."""
@@ -167,14 +176,35 @@ class FeedPump:
         return base_boot_ns + (row.exchange_ns - base_exchange_ns) * 1_000 // self._speed_milli
 
 
-def _trade(row: FeedRow, instrument: str) -> FeedTrade:
+def _message(row: FeedRow, instrument: str) -> FeedTrade | FeedQuote | FeedDepth:
     """A row outside the contract's bounds would be journaled and then be unreadable: refuse it."""
-    quantity = row.quantity_lots
-    if (quantity or 0) > QUANTITY_LOTS_MAX or row.exchange_ns > EXCHANGE_NS_MAX:
+    _check_bounds(row)
+    number, exchange_ns = row.row_number, row.exchange_ns
+    if isinstance(row, TradeRow):
+        return FeedTrade(number, instrument, exchange_ns, row.price_ticks, row.quantity_lots)
+    if isinstance(row, QuoteRow):
+        return FeedQuote(number, instrument, exchange_ns, _level(row.bid), _level(row.ask))
+    bids = tuple(Level(*level) for level in row.bids)
+    return FeedDepth(number, instrument, exchange_ns, bids, tuple(Level(*x) for x in row.asks))
+
+
+def _level(level: BookLevel | None) -> Level | None:
+    return None if level is None else Level(*level)
+
+
+def _check_bounds(row: FeedRow) -> None:
+    quantity = _largest_lots(row)
+    if quantity > QUANTITY_LOTS_MAX or row.exchange_ns > EXCHANGE_NS_MAX:
         raise OperatorFault(
             "FEED_ROW_OUT_OF_BOUNDS",
             field=f"row {row.row_number} of the feed",
             value=f"quantity {quantity}, exchange time {row.exchange_ns}",
             fix=f"At most {QUANTITY_LOTS_MAX} lots and the year 2116; mend the file.",
         )
-    return FeedTrade(row.row_number, instrument, row.exchange_ns, row.price_ticks, quantity)
+
+
+def _largest_lots(row: FeedRow) -> int:
+    if isinstance(row, TradeRow):
+        return row.quantity_lots or 0
+    sides = (row.bid, row.ask) if isinstance(row, QuoteRow) else (*row.bids, *row.asks)
+    return max((level.quantity_lots for level in sides if level is not None), default=0)

@@ -1,7 +1,16 @@
 """Feeds of trades: files (CSV, LEAN trade ticks) as one feed of good rows, or a made-up market."""
 
 from shared.feeds.feed import BAD_ROWS_KEPT_MAX, Feed, PassedOver, open_feed
-from shared.feeds.rows import BadRow, FeedCounts, FeedRow, RowReason
+from shared.feeds.rows import (
+    BadRow,
+    BookLevel,
+    DepthRow,
+    FeedCounts,
+    FeedRow,
+    QuoteRow,
+    RowReason,
+    TradeRow,
+)
 from shared.feeds.samples import SAMPLE_PATH
 from shared.feeds.synthetic import ONE, Last, Synthetic, SyntheticFeed
 
@@ -10,13 +19,17 @@ __all__ = [
     "ONE",
     "SAMPLE_PATH",
     "BadRow",
+    "BookLevel",
+    "DepthRow",
     "Feed",
     "FeedCounts",
     "FeedRow",
     "Last",
     "PassedOver",
+    "QuoteRow",
     "RowReason",
     "Synthetic",
     "SyntheticFeed",
+    "TradeRow",
     "open_feed",
 ]

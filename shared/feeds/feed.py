@@ -25,6 +25,7 @@ from shared.feeds.rows import (
     RowError,
     RowReason,
     Section,
+    TradeRow,
 )
 from shared.kernel.check import check
 from shared.kernel.errors import OperatorFault
@@ -128,7 +129,7 @@ class Feed(Iterator[FeedRow]):
                 continue
             self._last_ns = exchange_ns
             counts.rows_good += 1
-            yield FeedRow(counts.rows_good, exchange_ns, price_ticks, quantity_lots)
+            yield TradeRow(counts.rows_good, exchange_ns, price_ticks, quantity_lots)
 
     def _note_bad(self, place: str, line: int, reason: RowReason, text: str) -> None:
         self.counts.rows_bad += 1

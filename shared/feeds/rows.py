@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 BAD_ROW_TEXT_MAX_CHARS = 200
 
 
-class FeedRow(NamedTuple):
+class TradeRow(NamedTuple):
     """One trade of the feed's contract.
 
     Args:
@@ -29,6 +29,35 @@ class FeedRow(NamedTuple):
     exchange_ns: int
     price_ticks: int
     quantity_lots: int | None
+
+
+class BookLevel(NamedTuple):
+    """What the book shows at one price: ticks (signed) and lots (0 is real)."""
+
+    price_ticks: int
+    quantity_lots: int
+
+
+class QuoteRow(NamedTuple):
+    """The top of the book. None: that side is empty. Number and time as in `TradeRow`."""
+
+    row_number: int
+    exchange_ns: int
+    bid: BookLevel | None
+    ask: BookLevel | None
+
+
+class DepthRow(NamedTuple):
+    """The best levels of each side, best first. Number and time as in `TradeRow`."""
+
+    row_number: int
+    exchange_ns: int
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+
+
+# One sequence of numbers over all three kinds: a resume names a row, never its kind.
+FeedRow: TypeAlias = TradeRow | QuoteRow | DepthRow
 
 
 class RowReason(StrEnum):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.feeds.feed import PassedOver
-from shared.feeds.rows import FeedCounts, FeedRow
+from shared.feeds.rows import FeedCounts, TradeRow
 from shared.markets import Contract, new_york_day_and_second, next_open_ns
 
 MINUTE_NS = 60_000_000_000
@@ -67,7 +67,7 @@ class Last(NamedTuple):
     price_ticks: int
 
 
-class SyntheticFeed(Iterator[FeedRow]):
+class SyntheticFeed(Iterator[TradeRow]):
     """Rows without an end; stands where a `Feed` of files stands."""
 
     def __init__(self, contract: Contract, market: Synthetic) -> None:
@@ -77,10 +77,10 @@ class SyntheticFeed(Iterator[FeedRow]):
         self._market = market
         self._last = Last(0, next_open_ns(market.start_ns), FIRST_PRICE_TICKS)
 
-    def __iter__(self) -> Iterator[FeedRow]:
+    def __iter__(self) -> Iterator[TradeRow]:
         return self
 
-    def __next__(self) -> FeedRow:
+    def __next__(self) -> TradeRow:
         row = self._next()
         self._last = Last(row.row_number, row.exchange_ns, row.price_ticks)
         self.counts.rows_in += 1
@@ -97,7 +97,7 @@ class SyntheticFeed(Iterator[FeedRow]):
 
     # --- the next row ---------------------------------------------------------------------------
 
-    def _next(self) -> FeedRow:
+    def _next(self) -> TradeRow:
         last = self._last
         number = last.row_number + 1
         wanted_ns = last.exchange_ns + self._wait_ns(number, last.exchange_ns)
@@ -106,7 +106,7 @@ class SyntheticFeed(Iterator[FeedRow]):
         if at_ns != wanted_ns:
             ticks += self._draw(number, _JUMP) % (2 * JUMP_TICKS_MAX + 1) - JUMP_TICKS_MAX
         size = _SIZES[self._draw(number, _SIZE) % len(_SIZES)]
-        return FeedRow(number, at_ns, ticks, size)
+        return TradeRow(number, at_ns, ticks, size)
 
     def _wait_ns(self, number: int, now_ns: int) -> int:
         """An exponential wait at the rate of this minute; sometimes a pause on top."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.feeds import FeedRow, Last, Synthetic, SyntheticFeed
+from shared.feeds import Last, Synthetic, SyntheticFeed, TradeRow
 from shared.feeds.synthetic import BURST_FACTOR, JUMP_TICKS_MAX, draw
 from shared.markets import is_open, new_york_day_and_second, parse_contract
 
@@ -20,17 +20,17 @@ SECOND_NS = 10**9
 HOUR_S = 3_600
 
 
-def rows(count: int, seed: int = 7, start_ns: int = START_NS) -> list[FeedRow]:
+def rows(count: int, seed: int = 7, start_ns: int = START_NS) -> list[TradeRow]:
     return list(islice(SyntheticFeed(ES, Synthetic(seed, start_ns)), count))
 
 
 @pytest.fixture(scope="module")
-def week() -> list[FeedRow]:
+def week() -> list[TradeRow]:
     """From Monday's open to some time after the weekend, at a fifth of the usual rate."""
     return list(islice(SyntheticFeed(ES, Synthetic(7, START_NS, 200)), 160_000))
 
 
-def per_second(found: list[FeedRow]) -> Counter[int]:
+def per_second(found: list[TradeRow]) -> Counter[int]:
     return Counter(row.exchange_ns // SECOND_NS for row in found)
 
 
@@ -49,13 +49,13 @@ def test_it_is_taken_up_again_behind_any_row(done: int, seed: int) -> None:
     assert again.counts.rows_in == again.counts.rows_good == done + 20
 
 
-def test_rows_are_numbered_and_time_never_goes_back(week: list[FeedRow]) -> None:
+def test_rows_are_numbered_and_time_never_goes_back(week: list[TradeRow]) -> None:
     assert [row.row_number for row in week] == list(range(1, len(week) + 1))
     assert all(a.exchange_ns <= b.exchange_ns for a, b in pairwise(week))
     assert all((row.quantity_lots or 0) >= 1 for row in week)
 
 
-def test_nothing_trades_while_the_exchange_is_closed(week: list[FeedRow]) -> None:
+def test_nothing_trades_while_the_exchange_is_closed(week: list[TradeRow]) -> None:
     assert all(is_open(row.exchange_ns) for row in week)
     days = {new_york_day_and_second(row.exchange_ns)[0] for row in week}
     assert len(days) >= 7, "the week and what follows it"
@@ -64,7 +64,7 @@ def test_nothing_trades_while_the_exchange_is_closed(week: list[FeedRow]) -> Non
 
 
 def test_a_price_moves_by_a_tick_but_jumps_where_the_exchange_was_closed(
-    week: list[FeedRow],
+    week: list[TradeRow],
 ) -> None:
     moves = Counter(abs(b.price_ticks - a.price_ticks) for a, b in pairwise(week))
     assert moves[0] > moves[1] > 0.2 * len(week)
@@ -78,7 +78,7 @@ def test_a_price_moves_by_a_tick_but_jumps_where_the_exchange_was_closed(
     assert sum(count for size, count in moves.items() if size > 1) <= len(jumps)
 
 
-def test_a_day_of_prices_is_neither_still_nor_wild(week: list[FeedRow]) -> None:
+def test_a_day_of_prices_is_neither_still_nor_wild(week: list[TradeRow]) -> None:
     by_day: dict[int, list[int]] = {}
     for row in week:
         by_day.setdefault(new_york_day_and_second(row.exchange_ns)[0], []).append(row.price_ticks)

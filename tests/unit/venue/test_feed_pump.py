@@ -6,16 +6,27 @@ import gzip
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from proto_schemas.base import Message
-from proto_schemas.market_data import FeedEnd, FeedTrade
+from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade, Level
 from services.venue import feed_pump
 from services.venue.config import load
 from services.venue.feed_pump import LATE_MAX_NS, FeedPump
 from shared.bus.codec import decode, encode
-from shared.feeds import BadRow, open_feed
+from shared.feeds import (
+    BadRow,
+    BookLevel,
+    DepthRow,
+    Feed,
+    FeedCounts,
+    FeedRow,
+    QuoteRow,
+    TradeRow,
+    open_feed,
+)
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.errors import OperatorFault
 from shared.markets import parse_contract
@@ -203,3 +214,52 @@ def test_the_config_has_defaults_and_names_what_is_wrong(tmp_path: Path) -> None
         load(run_folder(tmp_path, ""))
     with pytest.raises(OperatorFault, match=r"venue\.speed_milli"):
         load(run_folder(tmp_path, 'data_path="d.csv"\nspeed_milli=10000001'))
+
+
+class ThreeKinds:
+    """Stands where a `Feed` stands: one row of each kind, and what a resume needs."""
+
+    def __init__(self, lots: int = 5) -> None:
+        level = BookLevel(100, lots)
+        self._rows: list[FeedRow] = [
+            TradeRow(1, 10, 100, 2),
+            QuoteRow(2, 20, level, None),
+            DepthRow(3, 30, (level, BookLevel(99, 0)), ()),
+        ]
+        self.counts = FeedCounts(3, 3)
+
+    def __next__(self) -> FeedRow:
+        if not self._rows:
+            raise StopIteration
+        return self._rows.pop(0)
+
+    def skip(self, rows: int) -> None:
+        del self._rows[:rows]
+
+
+def three_kinds(window: Window, lots: int = 5) -> FeedPump:
+    feed = cast(Feed, ThreeKinds(lots))
+    return FeedPump(lambda _: feed, ES, window, 0, [].append)
+
+
+@pytest.mark.parametrize("fed", range(4))
+def test_every_kind_of_row_has_its_message_and_one_numbering(fed: int) -> None:
+    window = Window(fed_seq=fed)
+    pump, got = three_kinds(window), []
+    while (found := pump.next_input(Now(0, BOOT))) is not None and window.fed_seq < 3:
+        window.fed_seq += 1
+        got.append(found[0])
+    level = Level(100, 5)
+    want = [
+        FeedTrade(1, "ESM18", 10, 100, 2),
+        FeedQuote(2, "ESM18", 20, level, None),
+        FeedDepth(3, "ESM18", 30, (level, Level(99, 0)), ()),
+    ]
+    assert got == want[fed:]
+
+
+@pytest.mark.parametrize("fed", [1, 2])
+def test_a_level_too_large_for_the_contract_is_refused(fed: int) -> None:
+    pump = three_kinds(Window(fed_seq=fed), feed_pump.QUANTITY_LOTS_MAX + 1)
+    with pytest.raises(OperatorFault, match="FEED_ROW_OUT_OF_BOUNDS"):
+        pump.next_input(Now(0, BOOT))
