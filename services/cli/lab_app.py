@@ -1,7 +1,8 @@
-"""The commands that measure and check: `sim`, `bench`, `config`."""
+"""The commands that measure and check: `sim`, `verify`, `bench`, `config`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,24 @@ def chaos(
     finish(work, as_json)
 
 
+def verify(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="Folder or id of a run; else the latest.")
+    ] = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every decision of a recorded run, made again and compared byte for byte."""
+
+    def work() -> int:
+        from services.cli.runs import runs_root
+        from services.cli.verify import run_verify
+
+        return run_verify(run, runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
 def chain(
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, help="Rounds, each with its floors.")
@@ -114,6 +133,7 @@ def register() -> None:
     """Put them into the app, behind the commands of daily use."""
     app.command()(sim)
     app.command()(chaos)
+    app.command()(verify)
     bench_app.command()(chain)
     config_app.command()(check)
     config_app.command()(show)

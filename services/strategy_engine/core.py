@@ -69,6 +69,10 @@ class HookOverran(BaseException):
     """A hook took too long and was cut off. No `Exception`: a strategy must not catch it."""
 
 
+Guard = Callable[..., object]
+"""Calls a hook with its arguments."""
+
+
 def call_directly(hook: Callable[..., object], *arguments: Any) -> object:
     """The guard that guards nothing: for the lab, where time stands still in a step."""
     return hook(*arguments)
@@ -86,7 +90,7 @@ class StrategyEngineCore:
         self,
         config: StrategyEngineConfig,
         strategy: Strategy,
-        guard: Callable[..., object] = call_directly,
+        guard: Guard = call_directly,
     ) -> None:
         check(strategy.name == config.strategy, "the strategy is the configured one", strategy.name)
         self._config = config

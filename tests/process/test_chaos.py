@@ -45,6 +45,14 @@ def test_thirty_kills_lose_and_double_nothing_and_everybody_is_back_in_time(
         assert times["p50"] <= RECOVERY_P50_MS_MAX, (name, times)
 
 
+def test_what_was_killed_steps_again_to_the_same(chaos: dict[str, Any]) -> None:
+    """Every decision of every life, made again, byte for byte."""
+    run = Path(chaos["run"])
+    ended = Bulkhead(run.parents[1])("verify", str(run), "--json")
+    assert ended.code == 0, (ended.out, ended.err)
+    assert ended.report["ok"] is True and ended.report["frames_compared"] > 1_000
+
+
 def judged(run: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "services.lab.chaos_check", str(run)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
