@@ -49,17 +49,22 @@ def replay(
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=1, help="Seconds for the whole run.")
     ] = None,
+    lockstep: Annotated[
+        bool,
+        typer.Option("--lockstep", help="In one process and virtual time: same bytes."),
+    ] = False,
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recorded data through the real processes."""
+    """Recorded data through the real processes; with --lockstep through the same cores, in step."""
 
     def work() -> int:
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
         root = runs_root(runs_dir)
-        return run_replay(ReplayOptions(data, instrument, strategy, speed, timeout, root, as_json))
+        options = ReplayOptions(data, instrument, strategy, speed, timeout, lockstep, root, as_json)
+        return run_replay(options)
 
     finish(work, as_json)
 

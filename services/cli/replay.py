@@ -12,6 +12,7 @@ from pathlib import Path
 
 from services.cli.data_span import probe
 from services.cli.exit_codes import NOT_OK, OK
+from services.cli.lockstep import play_in_lockstep
 from services.cli.outcome import Outcome
 from services.cli.output import note, print_json
 from services.cli.playing import play, reporting
@@ -35,6 +36,7 @@ class ReplayOptions:
     strategy: str
     speed: str
     timeout_s: float | None
+    in_lockstep: bool
     root: Path
     as_json: bool
 
@@ -46,11 +48,15 @@ def run_replay(options: ReplayOptions) -> int:
         path = options.data.absolute()
         venue: dict[str, Scalar] = {"data_path": str(path), **speed_setting(options.speed)}
         probe(path, options.instrument)
-        new = NewRun("replay", options.instrument, options.strategy, {"venue": venue})
-        viewing = Viewing(None if options.as_json else f"replay of {path.name}")
+        tables = {"venue": venue}
+        new = NewRun("replay", options.instrument, options.strategy, tables, options.in_lockstep)
+        title = None if options.as_json else f"replay of {path.name}"
         limit_s = options.timeout_s
         deadline_s = None if limit_s is None else time.monotonic() + limit_s
-        run = play(new, options.root, viewing, deadline_s, outcome)
+        if options.in_lockstep:
+            run = play_in_lockstep(new, options.root, title, deadline_s, outcome)
+        else:
+            run = play(new, options.root, Viewing(title), deadline_s, outcome)
     _name_bad_rows(run)
     if options.as_json:
         print_json(outcome.to_json())

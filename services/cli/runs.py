@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 
 from services.cli.active import active_runs
@@ -29,6 +30,7 @@ LATEST = "latest"
 SUBFOLDERS = ("journals", "logs", "venue")
 SOCK_DIR_LENGTH_MAX = 70
 PRIVATE = 0o700
+NO_SOCKETS = "/nowhere"
 
 Scalar = str | int | bool
 Tables = Mapping[str, Mapping[str, Scalar]]
@@ -42,6 +44,12 @@ class NewRun:
     instrument: str
     strategy: str
     tables: Tables = field(default_factory=dict)
+    in_lockstep: bool = False
+
+    def digest(self) -> str:
+        """12 hex digits that follow from the settings alone."""
+        text = toml_text({"run": {"of": self.instrument, "by": self.strategy}, **self.tables})
+        return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def runs_root(given: Path | None) -> Path:
@@ -52,23 +60,33 @@ def runs_root(given: Path | None) -> Path:
 def create_run(new: NewRun, root: Path, folder: Path | None = None) -> RunFolder:
     """Make the folder with its config. `publish_run` comes when the config has been checked."""
     folder = folder or make_folder(root / new.stage, _new_id())
-    sock_dir = _make_sock_dir()
+    sock_dir = None if new.in_lockstep else _make_sock_dir()
     try:
-        shared = {
-            "stage": new.stage,
-            "run_id": folder.name,
-            "install_id": secrets.token_hex(6),
-            "instrument": new.instrument,
-            "strategy": new.strategy,
-            "sock_dir": str(sock_dir),
-        }
-        (folder / "config.toml").write_text(toml_text({"run": shared, **new.tables}))
+        shared = {"stage": new.stage, "instrument": new.instrument, "strategy": new.strategy}
+        names = _lockstep_names(new) if sock_dir is None else _own_names(folder, sock_dir)
+        (folder / "config.toml").write_text(toml_text({"run": {**shared, **names}, **new.tables}))
         run = RunFolder.open(folder)
     except BaseException:
-        shutil.rmtree(sock_dir)
+        if sock_dir is not None:
+            shutil.rmtree(sock_dir)
         shutil.rmtree(folder)
         raise
     return run
+
+
+def _own_names(folder: Path, sock_dir: Path) -> dict[str, str]:
+    """What no other run has."""
+    return {
+        "run_id": folder.name,
+        "install_id": secrets.token_hex(6),
+        "sock_dir": str(sock_dir),
+    }
+
+
+def _lockstep_names(new: NewRun) -> dict[str, str]:
+    """The same for the same settings: these names stand in every journal. No sockets."""
+    digest = new.digest()
+    return {"run_id": f"lockstep-{digest}", "install_id": digest, "sock_dir": NO_SOCKETS}
 
 
 def publish_run(run: RunFolder, root: Path) -> None:

@@ -42,8 +42,8 @@ def make_pump(run: RunFolder, core: VenueCore, log: FilteringBoundLogger) -> Fee
     return pump
 
 
-def build(run: RunFolder) -> Service:
-    """Make the service from a run's config."""
+def build(run: RunFolder, log: FilteringBoundLogger | None = None) -> Service:
+    """Make the service from a run's config; bad rows are told to `log`, else to stdout."""
     core = make_core(run)
-    pump = make_pump(run, core, open_log("venue", run.settings.run_id))
+    pump = make_pump(run, core, log or open_log("venue", run.settings.run_id))
     return Service("venue", core, source=pump, tap=Record(load(run).record_path).write)

@@ -42,6 +42,8 @@ IMPURE = {
     "services/lab/contract_pages.py": "writes the generated documents; no process imports it",
     "services/lab/chaos.py": "kills real processes and hears them come back",
     "services/lab/chaos_check.py": "reads the files of a run that has ended",
+    "services/lab/lockstep.py": "writes the files of a run",
+    "services/lab/run_cores.py": "builds the services of a run, which log",
     "services/lab/bench.py": "drives real processes and measures them",
     "services/lab/floors.py": "measures bare sockets",
     "services/cli/*": "talks to a person and to processes",
