@@ -73,6 +73,6 @@ lock: ## rewrite requirements/*.txt from pyproject.toml [UPGRADE=--upgrade]
 	python3.11 -m venv --clear .venv-lock
 	.venv-lock/bin/pip install --quiet --disable-pip-version-check pip-tools==7.6.2
 	$(LOCK) --output-file requirements/runtime.txt pyproject.toml requirements/build.in
-	$(LOCK) --output-file requirements/dev.txt --extra dev --constraint requirements/runtime.txt \
+	$(LOCK) --output-file requirements/dev.txt --extra dev --extra data --constraint requirements/runtime.txt \
 		pyproject.toml requirements/build.in
 	rm -rf .venv-lock

@@ -1,4 +1,4 @@
-"""Feeds of trades: files (CSV, LEAN trade ticks) as one feed of good rows, or a made-up market."""
+"""Feeds of trades and quotes: files (CSV, LEAN, DBN) as one feed of rows, or a made-up market."""
 
 from shared.feeds.feed import BAD_ROWS_KEPT_MAX, Feed, PassedOver, open_feed
 from shared.feeds.rows import (

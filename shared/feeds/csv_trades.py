@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from shared.feeds.files import first_line, text_lines, unknown_format
-from shared.feeds.rows import ParsedRow, RowError, RowReason, Section
+from shared.feeds.rows import Parse, RowError, RowReason, Section, TradeRow
 from shared.markets import (
     MONTH_LETTERS,
     NANOS_PER_SECOND,
@@ -41,7 +41,7 @@ def is_csv_trades(name: str) -> bool:
     return name.endswith(_SUFFIXES)
 
 
-def csv_trades_sections(path: Path, contract: Contract) -> list[Section]:
+def csv_trades_sections(path: Path, contract: Contract) -> list[Section[str]]:
     """Check the header and return the file's rows as one lazy section.
 
     Returns no section if the file's name names another contract. Raises `OperatorFault` for a
@@ -85,12 +85,12 @@ def _ns_of_second(text: str) -> int:
     return (since.days * SECONDS_PER_DAY + since.seconds) * NANOS_PER_SECOND
 
 
-def _parser(product: Product) -> Callable[[str], ParsedRow]:
+def _parser(product: Product) -> Parse[str]:
     ticks_of = price_reader(product)
 
-    def parse(line: str) -> ParsedRow:
+    def parse(line: str, number: int) -> tuple[TradeRow]:
         stamp, _, price = line.rstrip("\n").partition(",")
-        return ns_from_iso(stamp), ticks_of(price), None
+        return (TradeRow(number, ns_from_iso(stamp), ticks_of(price), None),)
 
     return parse
 

@@ -9,23 +9,24 @@ Limits: one row with a time far ahead makes all later ones BACKWARDS, which the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from shared.feeds.csv_trades import csv_trades_sections, is_csv_trades
+from shared.feeds.dbn import dbn_sections, is_dbn
 from shared.feeds.files import damaged, unknown_format
 from shared.feeds.lean_ticks import is_lean_ticks, lean_ticks_sections
 from shared.feeds.rows import (
     BAD_ROW_TEXT_MAX_CHARS,
+    AnySection,
     BadRow,
     FeedCounts,
     FeedRow,
-    ParsedRow,
+    Parse,
+    Raw,
     RowError,
     RowReason,
-    Section,
-    TradeRow,
 )
 from shared.kernel.check import check
 from shared.kernel.errors import OperatorFault
@@ -45,7 +46,7 @@ class FeedFile(NamedTuple):
     """A file of the feed with its lazy sections."""
 
     path: Path
-    sections: list[Section]
+    sections: Sequence[AnySection]
 
 
 class Feed(Iterator[FeedRow]):
@@ -70,6 +71,7 @@ class Feed(Iterator[FeedRow]):
         self.bad_rows: list[BadRow] = []
         self._on_bad_row = on_bad_row
         self._last_ns = 0
+        self._last_number = 0
         self._rows = self._read(files)
 
     def __iter__(self) -> Iterator[FeedRow]:
@@ -89,7 +91,7 @@ class Feed(Iterator[FeedRow]):
                 raise OperatorFault(
                     "FEED_SHORTER_THAN_RESUME",
                     field="start_after",
-                    value=f"{rows} rows to pass, {self.counts.rows_good} good rows in the feed",
+                    value=f"{rows} rows to pass, {self._last_number} rows in the feed",
                     fix="Resume with the same files as before, or start a fresh run.",
                 )
 
@@ -101,39 +103,43 @@ class Feed(Iterator[FeedRow]):
         for file in files:
             good_before = self.counts.rows_good
             for section in file.sections:
-                if section.parse is None:
-                    self._count_other(section)
-                else:
-                    yield from self._read_section(section, section.parse)
+                yield from self._read_section(section)
             if self.counts.rows_good == good_before:
                 raise _no_rows(file.path, self.contract, f"no good row; so far {self.counts}")
 
-    def _count_other(self, section: Section) -> None:
-        rows = sum(1 for _ in section.lines)
-        self.counts.rows_in += rows
-        self.counts.rows_other += rows
-
-    def _read_section(
-        self, section: Section, parse: Callable[[str], ParsedRow]
-    ) -> Generator[FeedRow, None, None]:
-        counts = self.counts
-        for line, text in enumerate(section.lines, section.first_line):
+    def _read_section(self, section: AnySection) -> Generator[FeedRow, None, None]:
+        counts, parse = self.counts, section.parse
+        if parse is None:
+            rows = sum(1 for _ in section.raw_rows)
+            counts.rows_in += rows
+            counts.rows_other += rows
+            return
+        for line, raw in enumerate(section.raw_rows, section.first_line):
             counts.rows_in += 1
-            try:
-                exchange_ns, price_ticks, quantity_lots = parse(text)
-            except (RowError, PriceError) as error:
-                self._note_bad(section.place, line, RowReason(error.reason), text)
-                continue
-            if exchange_ns < self._last_ns:
-                self._note_bad(section.place, line, RowReason.BACKWARDS, text)
-                continue
-            self._last_ns = exchange_ns
-            counts.rows_good += 1
-            yield TradeRow(counts.rows_good, exchange_ns, price_ticks, quantity_lots)
+            yield from self._parsed(parse, raw, section.place, line)
+
+    def _parsed(self, parse: Parse[Raw], raw: Raw, place: str, line: int) -> tuple[FeedRow, ...]:
+        """The rows that one raw row gives; counts it."""
+        counts = self.counts
+        try:
+            rows = parse(raw, self._last_number + 1)
+        except (RowError, PriceError) as error:
+            self._note_bad(place, line, RowReason(error.reason), _text_of(raw, error))
+            return ()
+        if rows is None:
+            counts.rows_other += 1
+            return ()
+        if rows:
+            if rows[0].exchange_ns < self._last_ns:
+                self._note_bad(place, line, RowReason.BACKWARDS, _text_of(raw, rows[0]))
+                return ()
+            self._last_ns, self._last_number = rows[-1].exchange_ns, rows[-1].row_number
+        counts.rows_good += 1
+        return rows
 
     def _note_bad(self, place: str, line: int, reason: RowReason, text: str) -> None:
         self.counts.rows_bad += 1
-        row = BadRow(place, line, reason, text.rstrip("\n")[:BAD_ROW_TEXT_MAX_CHARS])
+        row = BadRow(place, line, reason, text)
         if len(self.bad_rows) < BAD_ROWS_KEPT_MAX:
             self.bad_rows.append(row)
         if self._on_bad_row is not None:
@@ -193,13 +199,27 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_known(path: Path) -> bool:
-    return path.is_file() and (is_csv_trades(path.name) or is_lean_ticks(path.name))
+    name = path.name
+    return path.is_file() and (is_csv_trades(name) or is_lean_ticks(name) or is_dbn(name))
 
 
-def _sections(path: Path, contract: Contract) -> list[Section]:
+def _sections(path: Path, contract: Contract) -> Sequence[AnySection]:
+    if is_dbn(path.name):
+        return dbn_sections(path, contract)
     if is_lean_ticks(path.name):
         return lean_ticks_sections(path, contract)
     return csv_trades_sections(path, contract)
+
+
+def _text_of(raw: str | bytes, seen: RowError | PriceError | FeedRow) -> str:
+    """What shows a person the bad row: its line, or what was wrong in a binary record."""
+    if isinstance(raw, str):
+        text = raw.rstrip("\n")
+    elif isinstance(seen, RowError) and seen.seen is not None:
+        text = seen.seen
+    else:
+        text = str(seen)
+    return text[:BAD_ROW_TEXT_MAX_CHARS]
 
 
 def _no_rows(path: Path, contract: Contract, seen: str) -> OperatorFault:

@@ -1,7 +1,7 @@
-"""Lazy lines of text out of plain, gzip and zip files, with damage named as such.
+"""Lazy lines out of plain, gzip and zip files, and bytes out of zstd, with damage named as such.
 
-Why one place: a truncated download shows only when the end is met, as one of five exceptions of
-three libraries. All of them become one `OperatorFault` that names the file.
+Why one place: a truncated download shows only when the end is met, as one of six exceptions of
+four libraries. All of them become one `OperatorFault` that names the file.
 Promises: constant memory for files with line ends; a file is open only while its lines are read.
 Bytes beyond ASCII come out as `\\xNN`, so that no parser takes them for a digit.
 Limits: a plain file has no checksum, so a cut one shows at most by a malformed last row.
@@ -12,16 +12,21 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
+import zstandard
+
 from shared.kernel.errors import OperatorFault
 
 # RuntimeError: zipfile's word for an encrypted member or an unknown compression.
-_DAMAGE = (EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, zstandard.ZstdError,
+)  # fmt: skip
 _FIRST_LINE_MAX_CHARS = 200
+_CHUNK_BYTES = 16_384
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -60,6 +65,34 @@ def zip_member_lines(path: Path, member: str) -> Iterator[str]:
         raise damaged(path, error) from error
 
 
+def byte_chunks(path: Path) -> Generator[bytes, None, None]:
+    """Yield the bytes of a plain or (by its name) zstd file; `OperatorFault` on damage."""
+    try:
+        with path.open("rb") as stream:
+            blocks = iter(lambda: stream.read(_CHUNK_BYTES), b"")
+            yield from _unpacked(blocks) if path.name.endswith(".zst") else blocks
+    except _DAMAGE as error:
+        raise damaged(path, error) from error
+
+
+def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack zstd frames one after the other; a frame that does not end is an `EOFError`.
+
+    The library's stream reader takes a cut file for a whole one, so frames are counted here.
+    """
+    frame = None
+    for block in blocks:
+        rest = block
+        while rest:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(rest)
+            rest = frame.unused_data
+            if frame.eof:
+                frame = None
+    if frame is not None:
+        raise EOFError("it ends inside a zstd frame")
+
+
 def damaged(path: Path, error: Exception) -> OperatorFault:
     """Make the fault for a file that cannot be read to its end."""
     return OperatorFault(
@@ -76,8 +109,8 @@ def unknown_format(path: Path, seen: str) -> OperatorFault:
         "FEED_UNKNOWN_FORMAT",
         field=f"file {path}",
         value=seen,
-        fix="Give a .csv or .csv.gz with the header ts_utc,price, or a LEAN YYYYMMDD_trade.zip"
-        " of trade ticks.",
+        fix="Give a .csv or .csv.gz with the header ts_utc,price, a LEAN YYYYMMDD_trade.zip of"
+        " trade ticks, or a Databento .dbn.zst of trades, tbbo or mbp-1.",
     )
 
 

@@ -10,21 +10,19 @@ Limits: LEAN's minute bars have the same zip names; their members are refused by
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 from shared.feeds.csv_trades import price_reader
+from shared.feeds.days import midnight_ns
 from shared.feeds.files import unknown_format, zip_member_lines, zip_member_names
-from shared.feeds.rows import ParsedRow, RowError, RowReason, Section
-from shared.markets import NANOS_PER_SECOND, SECONDS_PER_DAY, Contract, Product
+from shared.feeds.rows import Parse, RowError, RowReason, Section, TradeRow
+from shared.markets import SECONDS_PER_DAY, Contract, Product
 
 _ZIP_NAME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})_trade\.zip")
 _MEMBER_NAME = re.compile(r"([0-9]{8})_([a-z0-9]+)_tick_trade_([0-9]{6})(_[0-9]{8})?\.csv")
 _NS_PER_MS = 1_000_000
 _MS_PER_DAY = SECONDS_PER_DAY * 1_000
 _QUANTITY_MAX_DIGITS = 9
-_EPOCH = date(1970, 1, 1)
 
 
 def is_lean_ticks(name: str) -> bool:
@@ -32,7 +30,7 @@ def is_lean_ticks(name: str) -> bool:
     return _ZIP_NAME.fullmatch(name) is not None
 
 
-def lean_ticks_sections(path: Path, contract: Contract) -> list[Section]:
+def lean_ticks_sections(path: Path, contract: Contract) -> list[Section[str]]:
     """Return one lazy section per member, other instruments included, for they are counted.
 
     Returns no section if no member is of the contract. Raises `OperatorFault` for a damaged zip,
@@ -66,26 +64,25 @@ def _midnight_ns(path: Path) -> int:
     """Return 00:00 UTC of the date in the zip's name, in ns."""
     parts = _ZIP_NAME.fullmatch(path.name)
     try:
-        day = date(*map(int, parts.groups())) if parts else None
-    except ValueError:
-        day = None
-    if day is None:
-        raise unknown_format(path, f"file name {path.name!r} without a date")
-    return (day - _EPOCH).days * SECONDS_PER_DAY * NANOS_PER_SECOND
+        if parts is not None:
+            return midnight_ns(*map(int, parts.groups()))
+    except ValueError as error:
+        raise unknown_format(path, f"file name {path.name!r}: {error}") from error
+    raise unknown_format(path, f"file name {path.name!r} without a date")
 
 
-def _parser(product: Product, midnight_ns: int) -> Callable[[str], ParsedRow]:
+def _parser(product: Product, midnight_ns: int) -> Parse[str]:
     ticks_of = price_reader(product)
 
-    def parse(line: str) -> ParsedRow:
+    def parse(line: str, number: int) -> tuple[TradeRow]:
         fields = line.rstrip("\n").split(",")
         if len(fields) != 6 or fields[5] not in ("0", "1"):
             raise RowError(RowReason.MALFORMED)
         exchange_ns = midnight_ns + _ms_of_day(fields[0]) * _NS_PER_MS
-        row = exchange_ns, ticks_of(fields[1]), _lots(fields[2])
+        row = TradeRow(number, exchange_ns, ticks_of(fields[1]), _lots(fields[2]))
         if fields[5] == "1":
             raise RowError(RowReason.SUSPICIOUS)
-        return row
+        return (row,)
 
     return parse
 

@@ -1,4 +1,4 @@
-"""What a feed file gives: good rows, bad rows, counts, and sections of lines to parse.
+"""What a feed file gives: good rows, bad rows, counts, and sections of raw rows to parse.
 
 Why counts beside rows: "the backtest ran" means little if half the file was refused in silence, so
 every row that was read is in exactly one count: rows_in = rows_good + rows_other + rows_bad.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 BAD_ROW_TEXT_MAX_CHARS = 200
 
@@ -70,15 +70,22 @@ class RowReason(StrEnum):
 
 
 class RowError(ValueError):
-    """A line that is no good row; `reason` says in which way. Never leaves this package."""
+    """A row that is no good row; `reason` says in which way. Never leaves this package.
 
-    def __init__(self, reason: RowReason) -> None:
+    `seen` names the field and its value where the row itself cannot be shown as text.
+    """
+
+    def __init__(self, reason: RowReason, seen: str | None = None) -> None:
         self.reason = reason
+        self.seen = seen
         super().__init__(str(reason))
 
 
 class BadRow(NamedTuple):
-    """One refused row: file (`zip!member` inside a zip), line from 1, reason, start of the text."""
+    """One refused row: file (`zip!member` inside a zip), line or record from 1, reason, text.
+
+    The text is the row's start; of a binary record it is the field that was refused.
+    """
 
     file: str
     line: int
@@ -88,7 +95,10 @@ class BadRow(NamedTuple):
 
 @dataclass(slots=True)
 class FeedCounts:
-    """Rows read so far; `rows_other` are rows of other instruments in the same files."""
+    """Rows of the files read so far; `rows_other` are rows of other instruments in them.
+
+    A good row may become several rows of the feed, or none: a change deep in the book.
+    """
 
     rows_in: int = 0
     rows_good: int = 0
@@ -96,22 +106,27 @@ class FeedCounts:
     rows_bad: int = 0
 
 
-# exchange_ns, price_ticks, quantity_lots; a bare tuple, because it is made once per tick.
-ParsedRow: TypeAlias = tuple[int, int, int | None]
+Raw = TypeVar("Raw", str, bytes)
+# Makes the feed's rows out of one row of a file, numbered from the given number on. None: the row
+# is of another instrument. Raises `RowError` or `PriceError`.
+Parse: TypeAlias = Callable[[Raw, int], tuple[FeedRow, ...] | None]
 
 
-class Section(NamedTuple):
-    """Lines of one kind in one file, opened only when they are read.
+class Section(NamedTuple, Generic[Raw]):
+    """Rows of one kind in one file, opened only when they are read.
 
     Args:
         place: file name for people and for `BadRow.file`.
-        lines: lazy lines, without the header.
-        first_line: line number of the first of them.
-        parse: turns one line into its facts or raises `RowError` or `PriceError`; None when these
-            rows belong to other instruments.
+        raw_rows: lazy lines or binary records, without the header.
+        first_line: line (or record) number of the first of them.
+        parse: see `Parse`; None when all these rows belong to other instruments.
     """
 
     place: str
-    lines: Iterable[str]
+    raw_rows: Iterable[Raw]
     first_line: int
-    parse: Callable[[str], ParsedRow] | None
+    parse: Parse[Raw] | None
+
+
+# Lists of sections mix texts and records; each section's `parse` fits its own rows.
+AnySection: TypeAlias = Section[Any]

@@ -1,6 +1,6 @@
 """Futures facts: products, contracts, prices in ticks, New York time and trading days. Pure."""
 
-from shared.markets.contracts import Contract, parse_contract
+from shared.markets.contracts import Contract, code_as_listed, parse_contract
 from shared.markets.instruments import (
     MONTH_LETTERS,
     NANOS_PER_UNIT,
@@ -39,6 +39,7 @@ __all__ = [
     "PriceError",
     "PriceReason",
     "Product",
+    "code_as_listed",
     "format_day",
     "is_open",
     "new_york_day_and_second",

@@ -8,6 +8,7 @@ Limits: years are 2000 to 2099. That a month is listed does not say that it trad
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from shared.markets.instruments import MONTH_LETTERS, Product, product_of
 
 _CENTURY = 2000
 _CONTINUOUS_MARKS = "@#!"
+_LISTED = re.compile(rf"([A-Z0-9]{{2,3}})([{MONTH_LETTERS}])([0-9]{{1,2}})")
 _EXAMPLE = "Write root, month letter and two-digit year, such as ESM18."
 
 
@@ -48,6 +50,24 @@ def parse_contract(code: str) -> Contract:
     if letter not in product.months:
         _refuse(code, f"{root} lists the months {', '.join(product.months)}.")
     return Contract(code, product, MONTH_LETTERS.index(letter) + 1, _CENTURY + int(digits))
+
+
+def code_as_listed(symbol: str, year: int, month: int) -> str | None:
+    """Turn an exchange symbol with a one-digit year into the full code: `ESH4` to `ESH24`.
+
+    `year` and `month` are a date on which it was listed: the symbol means the first such month at
+    or after it. Two digits stand for themselves. None for a spread, an option or any other form.
+    """
+    parts = _LISTED.fullmatch(symbol)
+    if parts is None:
+        return None
+    root, letter, digits = parts.groups()
+    if len(digits) == 2:
+        return symbol
+    delivery = year - year % 10 + int(digits)
+    if (delivery, MONTH_LETTERS.index(letter) + 1) < (year, month):
+        delivery += 10
+    return f"{root}{letter}{delivery % 100:02d}"
 
 
 def _refuse_wrong_form(code: str) -> None:

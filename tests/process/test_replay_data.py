@@ -91,3 +91,13 @@ def bend_the_evidence(run: Path) -> None:
         check_run(run)
     record.write_bytes(b"".join(whole))
     check_run(run)
+
+
+def test_databento_quotes_and_trades_go_through_whole(bulkhead: Bulkhead) -> None:
+    """Four minutes are too short for the strategy to trade; every quote and trade arrives."""
+    path = real("databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02.dbn.zst")
+    ended = bulkhead("replay", str(path), "--instrument", "ESU24", "--json", timeout_s=110)
+    assert ended.code == 0 and ended.report["ok"] is True, (ended.report, ended.err[-3000:])
+    assert feed_counts(ended.report) == {
+        "rows_in": 2_288, "rows_other": 0, "rows_bad": 0, "events_out": 2_288, "gaps": 0,
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.feeds import SAMPLE_PATH, Feed, FeedCounts, open_feed
+from shared.feeds import SAMPLE_PATH, Feed, FeedCounts, QuoteRow, TradeRow, open_feed
 from shared.feeds.samples.generate import sample_text, write_sample
 from shared.kernel.errors import OperatorFault
 from shared.markets import format_day, new_york_day_and_second, parse_contract, trading_day
@@ -51,9 +51,37 @@ def test_gc_2013_counts_every_row_of_every_member() -> None:
 
 def test_other_real_files_are_refused() -> None:
     for folder, contract in (("lean-gc/minute", "GCZ13"), ("xcme-6e", "ESH24"),
-                             ("databento-es", "ESH24"), ("es-trades-2018", "NQM18")):  # fmt: skip
+                             ("databento-es", "ESZ24"), ("es-trades-2018", "NQM18")):  # fmt: skip
         with pytest.raises(OperatorFault):
             next(open_feed(real(folder), parse_contract(contract)))
+
+
+@pytest.mark.parametrize(("file", "code", "rows", "trades", "quotes"), [
+    ("databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02", "ESU24", 2_288, 120, 2_168),
+    ("databento-es/futures_trades_2024-07-01T23-58_2024-07-02T00-02", "ESU24", 120, 120, 0),
+    ("dbn-format-samples/test_data.mbp-1", "ESH21", 4, 0, 4),
+    ("dbn-format-samples/test_data.tbbo", "ESH21", 4, 4, 4),
+    ("dbn-format-samples/test_data.trades", "ESH21", 4, 4, 0),
+])  # fmt: skip
+def test_databento_files(file: str, code: str, rows: int, trades: int, quotes: int) -> None:
+    feed = open_feed(real(f"{file}.dbn.zst"), parse_contract(code))
+    read = list(feed)
+    assert feed.counts == FeedCounts(rows_in=rows, rows_good=rows)
+    assert sum(isinstance(row, TradeRow) for row in read) == trades
+    assert sum(isinstance(row, QuoteRow) for row in read) == quotes
+    tops = [row for row in read if isinstance(row, QuoteRow)]
+    assert all(top.bid and top.ask and top.bid < top.ask for top in tops)
+
+
+def test_databento_trades_lie_within_the_quotes_around_them() -> None:
+    """Prices, sizes and order are decoded as meant, or trades would be anywhere."""
+    file = "databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02.dbn.zst"
+    top: QuoteRow | None = None
+    for row in open_feed(real(file), parse_contract("ESU24")):
+        if isinstance(row, QuoteRow):
+            top = row
+        elif isinstance(row, TradeRow) and top is not None and top.bid and top.ask:
+            assert top.bid.price_ticks <= row.price_ticks <= top.ask.price_ticks
 
 
 def test_sample_is_what_its_script_makes(tmp_path: Path) -> None:
