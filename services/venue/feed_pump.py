@@ -132,7 +132,9 @@ class FeedPump:
         return self._to_skip > 0
 
     def _resume_made_up(self, feed: SyntheticFeed) -> bool:
-        feed.resume_after(_row(item) for item in self._window.kept if not isinstance(item, FeedEnd))
+        if self._to_skip:
+            kept = self._window.kept
+            feed.resume_after(_row(item) for item in kept if not isinstance(item, FeedEnd))
         self._to_skip = 0
         return False
 

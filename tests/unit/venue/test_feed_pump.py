@@ -292,3 +292,15 @@ def test_a_made_up_feed_is_taken_up_behind_the_rows_that_the_core_keeps(fed: int
     window = Window(fed, 10**6, False, deque(whole[:fed], maxlen=ROWS_KEPT_MAX))
     assert feed_rows(made_up(window), window, 60) == whole[fed:]
     assert {type(row) for row in whole} == {FeedTrade, FeedQuote, FeedDepth} or fed < 50
+
+
+def test_a_made_up_feed_is_taken_up_once_not_at_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[int] = []
+    monkeypatch.setattr(SyntheticFeed, "resume_after", lambda self, rows: resumed.append(1))
+    window = Window(1, 100, False, deque([FeedTrade(1, "ESM30", 1, 1, 1)]))
+    feed = made_up(window)
+    for _ in range(5):
+        window.fed_seq = 1
+        feed.next_due_ns(Now(0, BOOT))
+        assert not feed._resuming()
+    assert resumed == [1]
