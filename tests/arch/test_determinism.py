@@ -18,6 +18,10 @@ PURE_FOLDERS = ("proto_schemas/*", "shared/kernel/*", "shared/markets/*", "share
 PURE_FILES = (
     "shared/bus/*",
     "shared/brokers/*",
+    "shared/feeds/chance.py",
+    "shared/feeds/synthetic.py",
+    "shared/feeds/synthetic_book.py",
+    "shared/feeds/synthetic_rate.py",
     "shared/runtime/admission.py",
     "shared/runtime/effects.py",
     "shared/runtime/engine.py",
@@ -40,6 +44,7 @@ IMPURE = {
     "services/lab/links.py": "draws losses and delays from a seeded Random",
     "services/lab/world.py": "draws delays and kills from a seeded Random",
     "services/lab/contract_pages.py": "writes the generated documents; no process imports it",
+    "services/lab/market_figures.py": "writes a generated document; no process imports it",
     "services/lab/chaos.py": "kills real processes and hears them come back",
     "services/lab/chaos_check.py": "reads the files of a run that has ended",
     "services/lab/lockstep.py": "writes the files of a run",
