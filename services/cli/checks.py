@@ -12,6 +12,8 @@ from typing import Any
 
 from proto_schemas.registry import SERVICES
 from services.cli.runs import Tables, toml_text
+from services.cli.strategies_folder import absolute_in, named_in, refuse_missing
+from services.strategy_engine.config import load as strategy_engine
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
@@ -39,8 +41,16 @@ def check_run(run: RunFolder) -> dict[str, dict[str, Any]]:
             raise OperatorFault(
                 "CONFIG_UNKNOWN_TABLE", field=table, value="", fix=f"Tables: {', '.join(known)}."
             )
-    load_strategy(run.settings.strategy)
+    _check_strategy(run)
     return {"run": asdict(run.settings), **{name: _settings(run, name) for name in SERVICES}}
+
+
+def _check_strategy(run: RunFolder) -> None:
+    """Load it, unless the run has traded: then its journal says which code goes on."""
+    engine = strategy_engine(run)
+    if not run.journal("strategy_engine").exists():
+        refuse_missing(engine.tunables.strategies_dir)
+        load_strategy(engine.strategy, *engine.folders)
 
 
 def _settings(run: RunFolder, service: str) -> dict[str, Any]:
@@ -54,9 +64,10 @@ def opened(path: Path) -> Iterator[RunFolder]:
     if path.is_dir():
         yield RunFolder.open(path.resolve())
         return
-    tables = read_toml(path)
+    tables = absolute_in(read_toml(path), path)
     with tempfile.TemporaryDirectory(prefix="bulkhead-check-") as folder:
         copy = Path(folder) / "config.toml"
         absent = {name: table for name, table in STAND_IN.items() if name not in tables}
-        copy.write_text(f"{path.read_text()}\n{toml_text(absent)}")
+        text = toml_text(tables) if named_in(tables) else path.read_text()
+        copy.write_text(f"{text}\n{toml_text(absent)}")
         yield RunFolder.open(Path(folder))

@@ -19,6 +19,7 @@ from services.cli.result_text import say_result
 from services.cli.runs import NewRun, Scalar
 from services.cli.screen import Viewing
 from services.cli.service_log import bad_rows
+from services.cli.strategies_folder import with_default
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 
@@ -46,7 +47,7 @@ def run_replay(options: ReplayOptions) -> int:
         path = options.data.absolute()
         venue: dict[str, Scalar] = {"data_path": str(path), **speed_setting(options.speed)}
         probe(path, options.instrument)
-        new = NewRun("replay", options.instrument, options.strategy, {"venue": venue})
+        new = NewRun("replay", options.instrument, options.strategy, with_default({"venue": venue}))
         viewing = Viewing(None if options.as_json else f"replay of {path.name}")
         limit_s = options.timeout_s
         deadline_s = None if limit_s is None else time.monotonic() + limit_s
