@@ -31,6 +31,7 @@ from __future__ import annotations
 from services.strategy_engine.api import Bar, Context, Order, Side, Strategy
 
 MINUTE_NS = 60_000_000_000
+LOTS = 1
 LOOK_BACK_BARS = 5
 STOP_TICKS = 8
 TARGET_TICKS = 12
@@ -68,7 +69,7 @@ class @class@(Strategy):
         # Stop and target live at the exchange: they are there even if this process is not.
         ctx.market(
             side,
-            1,
+            LOTS,
             stop_ticks=close_ticks - side.sign * STOP_TICKS,
             target_ticks=close_ticks + side.sign * TARGET_TICKS,
         )

@@ -50,19 +50,18 @@ def run_reload(options: ReloadOptions) -> int:
 def _ask(run: RunFolder, keep_position: bool) -> StrategyReloaded:
     with ServiceClient(run, ENGINE) as engine:
         wish = ReloadRequest(keep_position)
-        answer: StrategyReloaded | Nack | None
         answer = engine.ask(wish, (StrategyReloaded, Nack), ANSWER_WITHIN_S)
-    if answer is None:
-        raise TimedOut(
-            "RELOAD_TIMEOUT",
-            field=ENGINE,
-            value=f"no answer within {ANSWER_WITHIN_S:.0f} s",
-            fix="See `bulkhead status`; it may still reload: ask again.",
-        )
+    if isinstance(answer, StrategyReloaded):
+        return answer
     if isinstance(answer, Nack):
         fix = "Run command line and services from one release."
         raise OurFault(answer.code, field=answer.field, value=answer.value, fix=fix)
-    return answer
+    raise TimedOut(
+        "RELOAD_TIMEOUT",
+        field=ENGINE,
+        value=f"no answer within {ANSWER_WITHIN_S:.0f} s",
+        fix="See `bulkhead status`; it may still reload: ask again.",
+    )
 
 
 def _report(name: str, answer: StrategyReloaded | None, error: str | None, as_json: bool) -> int:
