@@ -12,7 +12,7 @@ from typing import Any
 
 from proto_schemas.registry import SERVICES
 from services.cli.runs import Tables, toml_text
-from services.cli.strategies_folder import absolute_in, named_in, refuse_missing
+from services.cli.strategies_folder import absolute_in, refuse_missing, with_default
 from services.strategy_engine.config import load as strategy_engine
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.errors import OperatorFault
@@ -64,10 +64,18 @@ def opened(path: Path) -> Iterator[RunFolder]:
     if path.is_dir():
         yield RunFolder.open(path.resolve())
         return
-    tables = absolute_in(read_toml(path), path)
+    tables = with_default(absolute_in(read_toml(path), path))
     with tempfile.TemporaryDirectory(prefix="bulkhead-check-") as folder:
         copy = Path(folder) / "config.toml"
-        absent = {name: table for name, table in STAND_IN.items() if name not in tables}
-        text = toml_text(tables) if named_in(tables) else path.read_text()
-        copy.write_text(f"{text}\n{toml_text(absent)}")
+        copy.write_text(toml_text(_as_run(tables)))
         yield RunFolder.open(Path(folder))
+
+
+def _as_run(tables: Tables) -> dict[str, Any]:
+    """What only a run knows gets a stand-in; of `[run]` a config file may say a part."""
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise OperatorFault(
+                "CONFIG_UNKNOWN_KEY", field=name, value=table, fix="Every key stands in a table."
+            )
+    return {**STAND_IN, **tables, "run": {**STAND_IN["run"], **tables.get("run", {})}}

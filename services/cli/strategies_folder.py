@@ -29,10 +29,10 @@ def named_in(tables: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def absolute_in(tables: Tables, config: Path) -> Tables:
+def absolute_in(tables: dict[str, Any], config: Path) -> dict[str, Any]:
     """The settings of this config file, with the folder's path made absolute."""
     named = named_in(tables)
-    return with_folder(tables, config.absolute().parent / named) if named else tables
+    return {**with_folder(tables, config.absolute().parent / named)} if named else tables
 
 
 def with_default(tables: Tables, before: Tables | None = None) -> Tables:

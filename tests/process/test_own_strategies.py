@@ -68,7 +68,7 @@ class Shell:
 
     def journal(self, service: str) -> list[Message]:
         found = read_journal(self.run / "journals" / f"{service}.journal", service, "main")
-        return [unpack_record(payload)[0].body for payload in found.payloads]
+        return [unpack_record(payload)[0].body for payload in found.records]
 
     def log(self) -> str:
         return (self.run / "logs" / f"{ENGINE}.log").read_text()
