@@ -140,6 +140,14 @@ TABLE: tuple[Row, ...] = (
     Row(control.AccountView, "latch", _DOG, _MONITOR, "account", rate_per_s=1),
     Row(control.KillRequest, "command", ("cli",), _DOG, replies=_ACK),
     Row(control.ResumeRequest, "command", ("cli",), _DOG, replies=_ACK),
+    Row(
+        control.ReloadRequest,
+        "command",
+        ("cli",),
+        _STRATEGY,
+        replies=(control.StrategyReloaded, signals.Nack),
+    ),
+    Row(control.StrategyReloaded, "reply", _STRATEGY, ("cli",)),
     # replicas, liveness, operators
     Row(
         control.SnapshotRequest,
@@ -167,6 +175,7 @@ TABLE: tuple[Row, ...] = (
     Row(control.Fenced, "internal", (ANY,), (ANY,)),
     Row(control.TimerFired, "internal", (ANY,), (ANY,)),
     Row(control.HookCut, "internal", (ANY,), (ANY,)),
+    Row(control.StrategyFile, "internal", (ANY,), (ANY,)),
     Row(control.Garbled, "internal", (ANY,), (ANY,)),
     Row(control.PeerStatus, "internal", (ANY,), (ANY,)),
     Row(control.Blind, "internal", (ANY,), (ANY,)),

@@ -24,7 +24,6 @@ from shared.runtime.run_folder import RunFolder
 RETRY_S = 0.3
 AWAY_S = 0.05
 RECONNECT_MS = 20
-TEXT_CHARACTERS_MAX = 500
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -105,8 +104,3 @@ class MonitorClient(ServiceClient):
     def status(self, timeout_s: float) -> StatusReport | None:
         """The monitor's report, or None if it did not answer in time."""
         return self.ask(StatusRequest(), (StatusReport,), timeout_s)
-
-
-def sendable(text: str) -> str:
-    """What a person wrote, as a message can carry it: too long or odd is no reason to refuse."""
-    return text.encode(errors="replace").decode()[:TEXT_CHARACTERS_MAX]

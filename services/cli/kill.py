@@ -17,13 +17,14 @@ from pathlib import Path
 from proto_schemas.control import KillRequest
 from proto_schemas.signals import Ack
 from services.cli.active import active_runs
-from services.cli.client import MonitorClient, ServiceClient, sendable
+from services.cli.client import MonitorClient, ServiceClient
 from services.cli.exit_codes import NOT_OK, OK, TIMED_OUT
 from services.cli.follow import field
 from services.cli.output import note, print_json, say
 from services.cli.runs import find_run, is_ours
 from services.cli.watchdog_view import Seen, WatchdogView
 from shared.kernel.errors import OurFault
+from shared.kernel.text import sendable
 from shared.runtime.run_folder import RunFolder
 
 WATCHDOG = "watchdog"

@@ -26,6 +26,7 @@ from services.cli.runs import (
     publish_run,
     toml_text,
 )
+from services.cli.strategies_folder import absolute_in, with_default
 from services.cli.supervisor_config import service_programs
 from shared.journal import load_checkpoint
 from shared.kernel.errors import OperatorFault
@@ -121,11 +122,14 @@ def _tables(wanted: Wanted, before: Tables | None = None) -> Tables:
         venue.pop("synthetic_seed", None)
     venue.update(given.get("venue", {}))
     venue.update(wanted.speed or {})
-    return {**{name: table for name, table in given.items() if name != "run"}, "venue": venue}
+    tables = {**{name: table for name, table in given.items() if name != "run"}, "venue": venue}
+    return with_default(tables, before)
 
 
 def _given(wanted: Wanted) -> Tables:
-    return read_toml(wanted.config) if wanted.config is not None else {}
+    if wanted.config is None:
+        return {}
+    return absolute_in(read_toml(wanted.config), wanted.config)
 
 
 def _chosen(wanted: Wanted) -> dict[str, str]:

@@ -20,6 +20,7 @@ from services.cli.result_text import say_result
 from services.cli.runs import NewRun, Scalar
 from services.cli.screen import Viewing
 from services.cli.service_log import bad_rows
+from services.cli.strategies_folder import with_default
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 
@@ -48,7 +49,7 @@ def run_replay(options: ReplayOptions) -> int:
         path = options.data.absolute()
         venue: dict[str, Scalar] = {"data_path": str(path), **speed_setting(options.speed)}
         probe(path, options.instrument)
-        tables = {"venue": venue}
+        tables = with_default({"venue": venue})
         new = NewRun("replay", options.instrument, options.strategy, tables, options.in_lockstep)
         title = None if options.as_json else f"replay of {path.name}"
         limit_s = options.timeout_s

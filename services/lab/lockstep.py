@@ -147,6 +147,10 @@ class Lockstep(World):
         self._sources = Sources(nodes)
         self.source = self._sources
 
+    def _on_boot(self, name: str) -> None:
+        super()._on_boot(name)
+        self._internal(self.nodes[name], self._files[name].service.first_input())
+
     def _carry(self, source: str, target: str, out: Transmit) -> None:
         if out.kind != "heartbeat":
             self._sources.in_flight += 1

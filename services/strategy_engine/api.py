@@ -13,7 +13,7 @@ same name. The engine calls the hooks one at a time, in the order of the market:
 Rules, because a strategy is replayed after every restart and must come to the same result:
 everything it remembers stands on `self`, in integers, text, booleans, None, lists, dicts or
 dataclasses; no float is kept (scale it to an integer), no clock, no file, no random number.
-A strategy that raises is paused: what it wanted in that call is thrown away.
+A strategy that raises is paused until it is reloaded: what it wanted in that call is thrown away.
 """
 
 from __future__ import annotations
@@ -223,7 +223,10 @@ class Strategy:
     name: ClassVar[str] = ""
 
     def on_start(self, ctx: Context) -> None:
-        """Once in a run, before anything else. A restart is no start: the memory is still there."""
+        """Once, before anything else; a reload is a start of its own.
+
+        A restart is none: the memory is still there.
+        """
 
     def on_trade(self, ctx: Context, trade: Trade) -> None:
         """Every trade of the instrument, each once."""

@@ -76,6 +76,8 @@ class Service:
     """Asked after each step: what must stand in the journal before that input."""
     went_live: Callable[[], None] = lambda: None
     """Called once, when the journal has been stepped and new inputs are about to come."""
+    first_input: Callable[[], Message | None] = lambda: None
+    """Asked once, right after `Started`: an input that must come before any other."""
     metrics_port: int = 0
 
 
@@ -128,6 +130,9 @@ class Host:
         settings = self.run_folder.settings
         started = Started(settings.install_id, self.run_folder.config_hash, code_hash())
         self._step(self.engine.internal(started, now), None, now)
+        first = self.service.first_input()
+        if first is not None:
+            self._step(self.engine.internal(first, now), None, now)
         self._effects.insert(0, Sync())
         self._flush()
         if self._recovery.was_long():

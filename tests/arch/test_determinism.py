@@ -32,6 +32,7 @@ PURE_FILES = (
 SHELL = ("service.py", "config.py", "__main__.py")
 IMPURE = {
     "services/strategy_engine/loader.py": "reads strategy files from disk",
+    "services/strategy_engine/source_file.py": "reads the strategy's file for the core",
     "services/strategy_engine/guard.py": "cuts off a hook by the processor's clock",
     "services/strategy_engine/memory.py": "tells objects of a strategy apart by their identity",
     "services/watchdog/ways_in.py": "looks for the file KILL and hears a signal",
