@@ -20,4 +20,5 @@ def build(run: RunFolder) -> Service:
     core = MonitorCore(config)
     core.pid = os.getpid()
     os.nice(NICE)
-    return Service(NAME, core, AuditSource(run, config.tunables))
+    source = AuditSource(run, config.tunables)
+    return Service(NAME, core, source, paths=source.paths)

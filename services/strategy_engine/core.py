@@ -34,9 +34,11 @@ from services.strategy_engine.api import Context, Order, Strategy
 from services.strategy_engine.config import StrategyEngineConfig
 from services.strategy_engine.desk import LEDGER, Desk
 from services.strategy_engine.memory import check_no_sharing
+from services.strategy_engine.readings import readings
 from shared.kernel.check import check
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Send, SetTimer
+from shared.kernel.readings import Readings
 
 NAME = "strategy_engine"
 MARKET_DATA = "market_data"
@@ -160,6 +162,10 @@ class StrategyEngineCore:
             return ServiceState.RECONCILING
         reduce_only = self._desk.state.mode is Mode.REDUCE_ONLY
         return ServiceState.REDUCE_ONLY if reduce_only else ServiceState.TRADING
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._desk.state, bool(self._state.paused))
 
     def state(self) -> object:
         """Engine, desk and everything the strategy keeps on itself.
