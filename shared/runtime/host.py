@@ -38,7 +38,7 @@ from shared.runtime.engine import Engine
 from shared.runtime.engine_readings import engine_readings
 from shared.runtime.fence import fence
 from shared.runtime.log import open_log
-from shared.runtime.metrics import LOOPBACK, Board, HostCollector, serve
+from shared.runtime.metrics import Board, HostCollector, serve
 from shared.runtime.paths import Paths
 from shared.runtime.record import pack_record
 from shared.runtime.recovery import Recovery
@@ -80,7 +80,6 @@ class Service:
     went_live: Callable[[], None] = lambda: None
     """Called once, when the journal has been stepped and new inputs are about to come."""
     metrics_port: int = 0
-    metrics_address: str = LOOPBACK
     paths: Paths | None = None
     """Where the service times stages by itself; else the host makes an empty one."""
 
@@ -145,9 +144,8 @@ class Host:
         self.board = Board(self.service.name, self.counts, self.paths)
         self._build = (code_hash(), self.run_folder.config_hash)
         self._show_readings(self._now())
-        service = self.service
         collector = HostCollector(self.board, boot_ns)
-        return serve(collector, service.metrics_port, service.metrics_address)
+        return serve(collector, self.service.metrics_port)
 
     def _show_readings(self, now: Now) -> None:
         self.board.show(engine_readings(self.engine, self._build, now), now.boot_ns)

@@ -30,7 +30,7 @@ from shared.runtime.paths import Paths
 
 LOOPBACK = "127.0.0.1"
 LOOP_AGE = "bulkhead_loop_age_seconds"
-LE = (*(f"{bound_ns / SECOND:g}" for bound_ns in BOUNDS_NS), "+Inf")
+LE = (*(str(bound_ns / SECOND) for bound_ns in BOUNDS_NS), "+Inf")
 
 Labelled = Iterable[tuple[tuple[str, ...], int]]
 Timed = Iterable[tuple[tuple[str, ...], Histogram]]
