@@ -117,7 +117,7 @@ class RiskCore:
 
     def readings(self, now: Now) -> Readings:
         """Numbers for whoever watches."""
-        return readings(self._state, len(self._life.asked))
+        return readings(self._state)
 
     def state(self) -> object:
         """Everything that changes."""

@@ -7,8 +7,8 @@ from services.risk_engine.checks import DECISIONS_MAX, RiskState
 from shared.kernel.readings import Readings, labelled, queue
 
 
-def readings(state: RiskState, waiting: int) -> Readings:
-    """`waiting`: approvals that the router has not answered yet."""
+def readings(state: RiskState) -> Readings:
+    """Lots that may still trade, and how much is remembered."""
     reserved = [
         ((instrument, side.value), state.reservations.lots(instrument, side))
         for instrument in state.instruments()
@@ -19,5 +19,4 @@ def readings(state: RiskState, waiting: int) -> Readings:
         ("bulkhead_position_limit_lots",): state.config.limits.position_max_lots,
         **labelled("bulkhead_reserved_lots", reserved),
         **queue("decisions", len(state.decided), DECISIONS_MAX),
-        **queue("approvals_unanswered", waiting, DECISIONS_MAX),
     }
