@@ -46,8 +46,10 @@ from proto_schemas.market_data import (
 )
 from services.market_data.bars import BarBuilder
 from services.market_data.config import MarketDataConfig
+from services.market_data.readings import readings
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Publish, Send, SetTimer
+from shared.kernel.readings import Readings
 
 VENUE = "venue"
 SECOND_TIMER = "second"
@@ -139,6 +141,10 @@ class MarketDataCore:
             case FeedState.STALE:
                 seen = self._state.row_this_life
                 return ServiceState.PAUSED if seen else ServiceState.STARTING
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._state, now)
 
     def state(self) -> object:
         """Counters, the running bar and the last of everything."""

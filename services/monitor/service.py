@@ -24,4 +24,5 @@ def build(run: RunFolder) -> Service:
     core = make_core(run)
     core.pid = os.getpid()
     os.nice(NICE)
-    return Service(NAME, core, AuditSource(run, load(run).tunables))
+    source = AuditSource(run, load(run).tunables)
+    return Service(NAME, core, source, paths=source.paths)

@@ -42,12 +42,14 @@ from services.strategy_engine.config import StrategyEngineConfig
 from services.strategy_engine.desk import LEDGER, Desk
 from services.strategy_engine.hooks import Guard, Hooks, call_directly
 from services.strategy_engine.memory import check_no_sharing
-from services.strategy_engine.reloading import NO_SOURCE, Source, Wish, obstacle, refusal
+from services.strategy_engine.readings import readings
+from services.strategy_engine.reloading import NO_SOURCE, Source, Wish, obstacle, refusal, runs_now
 from shared.kernel.check import check
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Event, Log, Output, Reply, Send, SetTimer
 from shared.kernel.pack import pack, unpack
+from shared.kernel.readings import Readings
 
 NAME = "strategy_engine"
 MARKET_DATA = "market_data"
@@ -187,6 +189,10 @@ class StrategyEngineCore:
         """The source that runs."""
         return self._state.source
 
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._desk.state, bool(self._hooks.state.paused))
+
     def state(self) -> object:
         """Engine, desk and everything the strategy keeps on itself.
 
@@ -318,7 +324,9 @@ class StrategyEngineCore:
         else:
             self._run(Source(file.path, file.source_hash, file.source))
         if wish is not None:
-            self._outputs.append(Reply(wish.request, refused or self._now_runs()))
+            self._outputs.append(
+                Reply(wish.request, refused or runs_now(state.source, self._hooks.state.paused))
+            )
 
     def _run(self, source: Source) -> None:
         """A fresh strategy. Position, orders and streams are the desk's, and stay as they are."""
@@ -329,13 +337,6 @@ class StrategyEngineCore:
         self._log("strategy_loaded", path=source.path, hash=source.source_hash, before=before)
         state.begun = True
         self._call(self._strategy.on_start)
-
-    def _now_runs(self) -> StrategyReloaded:
-        source, paused = self._state.source, self._hooks.state.paused
-        if paused:
-            fix = "It is loaded and paused: mend it, then bulkhead reload."
-            return StrategyReloaded("STRATEGY_PAUSED", "strategy", paused, fix, source.source_hash)
-        return StrategyReloaded("OK", "", "", "", source.source_hash)
 
     # --- control, streams, peers, timers ---------------------------------------------------------
 

@@ -68,3 +68,11 @@ def refusal(file: StrategyFile, running: Source) -> StrategyReloaded | None:
     if file.code == "OK":
         return None
     return StrategyReloaded(file.code, file.field, file.value, file.fix, running.source_hash)
+
+
+def runs_now(source: Source, paused: str) -> StrategyReloaded:
+    """The answer after a change; `paused`: why no hook is called, if none is."""
+    if paused:
+        fix = "It is loaded and paused: mend it, then bulkhead reload."
+        return StrategyReloaded("STRATEGY_PAUSED", "strategy", paused, fix, source.source_hash)
+    return StrategyReloaded("OK", "", "", "", source.source_hash)
