@@ -22,7 +22,7 @@ from pathlib import Path
 
 from services.cli.active import active_runs
 from shared.kernel.errors import OperatorFault
-from shared.runtime.run_folder import RunFolder
+from shared.runtime.run_folder import COMPOSE, RunFolder
 
 RUNS_VARIABLE = "BULKHEAD_RUNS"
 LATEST = "latest"
@@ -36,12 +36,16 @@ Tables = Mapping[str, Mapping[str, Scalar]]
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`."""
+    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`.
+
+    `sockets`: a folder that the containers of the run share; None: a fresh one of its own.
+    """
 
     stage: str
     instrument: str
     strategy: str
     tables: Tables = field(default_factory=dict)
+    sockets: Path | None = None
 
 
 def runs_root(given: Path | None) -> Path:
@@ -52,9 +56,9 @@ def runs_root(given: Path | None) -> Path:
 def create_run(new: NewRun, root: Path, folder: Path | None = None) -> RunFolder:
     """Make the folder with its config. `publish_run` comes when the config has been checked."""
     folder = folder or make_folder(root / new.stage, _new_id())
-    sock_dir = _make_sock_dir()
+    sock_dir = new.sockets or _make_sock_dir()
     try:
-        shared = {
+        shared: dict[str, Scalar] = {
             "stage": new.stage,
             "run_id": folder.name,
             "install_id": secrets.token_hex(6),
@@ -62,10 +66,13 @@ def create_run(new: NewRun, root: Path, folder: Path | None = None) -> RunFolder
             "strategy": new.strategy,
             "sock_dir": str(sock_dir),
         }
+        if new.sockets is not None:
+            shared["kept_by"] = COMPOSE
         (folder / "config.toml").write_text(toml_text({"run": shared, **new.tables}))
         run = RunFolder.open(folder)
     except BaseException:
-        shutil.rmtree(sock_dir)
+        if new.sockets is None:
+            shutil.rmtree(sock_dir)
         shutil.rmtree(folder)
         raise
     return run
@@ -106,8 +113,20 @@ def find_run(named: Path | None, root: Path) -> RunFolder:
 
 
 def remove_sockets(run: RunFolder) -> None:
-    """Take away the sockets' folder; the run's own folder stays."""
-    shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+    """Take away the sockets' folder, unless it is a volume; the run's own folder stays."""
+    if run.settings.kept_by != COMPOSE:
+        shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+
+
+def refuse_in_containers(run: RunFolder, instead: str) -> None:
+    """`OperatorFault` if the run's processes are containers: then this is Docker's work."""
+    if run.settings.kept_by == COMPOSE:
+        raise OperatorFault(
+            "KEPT_BY_COMPOSE",
+            field="run",
+            value=str(run.root),
+            fix=f"Its services are containers: on the host, `{instead}`.",
+        )
 
 
 def is_ours(run: RunFolder) -> bool:

@@ -20,6 +20,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 from types import FrameType
 from typing import Protocol
@@ -31,12 +32,13 @@ from shared.bus.codec import BadFrame, decode, encode
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core, Event, Fence, Log, Store
+from shared.runtime.beat import Beat, BeatFile
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 from shared.runtime.engine import Engine
 from shared.runtime.fence import fence
 from shared.runtime.log import open_log
-from shared.runtime.metrics import Counts, HostCollector, serve
+from shared.runtime.metrics import LOOPBACK, Counts, HostCollector, serve
 from shared.runtime.record import pack_record
 from shared.runtime.recovery import Recovery
 from shared.runtime.refusals import Refusals, described, refuse_other_sender
@@ -77,6 +79,7 @@ class Service:
     went_live: Callable[[], None] = lambda: None
     """Called once, when the journal has been stepped and new inputs are about to come."""
     metrics_port: int = 0
+    metrics_address: str = LOOPBACK
 
 
 def boot_ns() -> int:
@@ -105,6 +108,7 @@ class Host:
         self._recovery = self._recover()
         self.journal = self._recovery.journal
         self._metrics_port = self._serve_metrics()
+        self._beat = BeatFile(Path(run.settings.sock_dir), service.name)
 
     # --- start ----------------------------------------------------------------------------------
 
@@ -136,7 +140,7 @@ class Host:
 
     def _serve_metrics(self) -> int:
         collector = HostCollector(self.service.name, self.counts, self._gauges)
-        return serve(collector, self.service.metrics_port)
+        return serve(collector, self.service.metrics_port, self.service.metrics_address)
 
     def _gauges(self) -> dict[str, float]:
         engine = self.engine
@@ -239,8 +243,10 @@ class Host:
         self._flush()
         if self._recovery.due():
             self._recovery.save(self._stream_ns)
-        beat = self.engine.heartbeat(os.getpid(), code_hash(), self._metrics_port, now)
-        self.wires.send(beat)
+        engine, pid = self.engine, os.getpid()
+        self.wires.send(engine.heartbeat(pid, code_hash(), self._metrics_port, now))
+        word = engine.core.state_word()
+        self._beat.write(Beat(now.boot_ns, pid, engine.epoch, word, engine.progress))
 
     def _step_internal(self, change: PeerStatus | None) -> None:
         if change is not None:
@@ -344,3 +350,4 @@ class Host:
         self.journal.sync()
         self.journal.close()
         self.wires.close()
+        self._beat.close()

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one process, served on loopback.
+"""Prometheus metrics of one process, served on loopback unless another address is asked for.
 
 The main loop only counts in plain integers; the numbers are turned into metrics when somebody
 scrapes, in the server's own thread, which reads and never writes. Names: `bulkhead_<what>_<unit>`.
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from shared.kernel.errors import OperatorFault
 
 LOOPBACK = "127.0.0.1"
 
@@ -79,9 +81,20 @@ class HostCollector(Collector):
         return family
 
 
-def serve(collector: HostCollector, port: int) -> int:
-    """Serve on loopback; port 0 takes a free one. Returns the port."""
+def serve(collector: Collector, port: int, address: str = LOOPBACK) -> int:
+    """Serve on this address, loopback unless told otherwise; port 0 takes a free one.
+
+    Returns the port. `OperatorFault` if another program has it.
+    """
     registry = CollectorRegistry()
     registry.register(collector)
-    server, _ = start_http_server(port, addr=LOOPBACK, registry=registry)
+    try:
+        server, _ = start_http_server(port, addr=address, registry=registry)
+    except OSError as error:
+        raise OperatorFault(
+            "METRICS_PORT",
+            field="--metrics-address",
+            value=f"{address}, port {port}: {error}",
+            fix="Name an address of this machine on which nobody else has this port.",
+        ) from error
     return int(server.server_port)
