@@ -9,6 +9,7 @@ broker alone.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,7 @@ from shared.kernel.text import sendable
 from shared.runtime.run_folder import RunFolder
 
 WATCHDOG = "watchdog"
+COMMAND_VARIABLE = "BULKHEAD_COMMAND"
 LATCHED_WITHIN_S = 3.0
 ID_WITHIN_S = 2.0
 FLAT_WITHIN_S = 30.0
@@ -184,5 +186,6 @@ def _report(result: KillResult, code: int, as_json: bool) -> int:
 
 
 def resume_command(kill_id: str) -> str:
-    """What ends this kill."""
-    return f"bulkhead resume --kill-id {kill_id} --operator NAME --reason TEXT"
+    """What ends this kill, as the operator types it: from outside, if this is a container."""
+    bulkhead = os.environ.get(COMMAND_VARIABLE) or "bulkhead"
+    return f"{bulkhead} resume --kill-id {kill_id} --operator NAME --reason TEXT"

@@ -1,8 +1,8 @@
 """The command line `bulkhead`. Start reading here; each command's work is in the file of its name.
 
 Modules are imported when their command runs, so that `bulkhead --help` is quick. Here are the
-commands of daily use; those about your own strategies are in strategy_app.py, those that measure
-and check in lab_app.py.
+commands of daily use; those about your own strategies are in strategy_app.py, those for containers
+in container_app.py, those that measure and check in lab_app.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import exit_codes, lab_app, strategy_app
+from services.cli import container_app, exit_codes, lab_app, strategy_app
 from services.cli.app import DEFAULT_STRATEGY, AsJson, RunName, RunsDir, Strategy, app, finish
 
 USAGE_ERROR = 2  # what the option parser ends with
@@ -266,6 +266,7 @@ def resume(
 
 
 strategy_app.register()
+container_app.register()
 lab_app.register()
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from services.cli.active import active_runs
 from shared.kernel.errors import OperatorFault
-from shared.runtime.run_folder import RunFolder
+from shared.runtime.run_folder import COMPOSE, RunFolder
 
 RUNS_VARIABLE = "BULKHEAD_RUNS"
 LATEST = "latest"
@@ -38,13 +38,17 @@ Tables = Mapping[str, Mapping[str, Scalar]]
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`."""
+    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`.
+
+    `sockets`: a folder that the containers of the run share; None: a fresh one of its own.
+    """
 
     stage: str
     instrument: str
     strategy: str
     tables: Tables = field(default_factory=dict)
     in_lockstep: bool = False
+    sockets: Path | None = None
 
     def digest(self) -> str:
         """12 hex digits that follow from the settings alone."""
@@ -60,14 +64,16 @@ def runs_root(given: Path | None) -> Path:
 def create_run(new: NewRun, root: Path, folder: Path | None = None) -> RunFolder:
     """Make the folder with its config. `publish_run` comes when the config has been checked."""
     folder = folder or make_folder(root / new.stage, _new_id())
-    sock_dir = None if new.in_lockstep else _make_sock_dir()
+    sock_dir = new.sockets or (None if new.in_lockstep else _make_sock_dir())
     try:
         shared = {"stage": new.stage, "instrument": new.instrument, "strategy": new.strategy}
         names = _lockstep_names(new) if sock_dir is None else _own_names(folder, sock_dir)
+        if new.sockets is not None:
+            names["kept_by"] = COMPOSE
         (folder / "config.toml").write_text(toml_text({"run": {**shared, **names}, **new.tables}))
         run = RunFolder.open(folder)
     except BaseException:
-        if sock_dir is not None:
+        if sock_dir is not None and new.sockets is None:
             shutil.rmtree(sock_dir)
         shutil.rmtree(folder)
         raise
@@ -124,8 +130,20 @@ def find_run(named: Path | None, root: Path) -> RunFolder:
 
 
 def remove_sockets(run: RunFolder) -> None:
-    """Take away the sockets' folder; the run's own folder stays."""
-    shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+    """Take away the sockets' folder, unless it is a volume; the run's own folder stays."""
+    if run.settings.kept_by != COMPOSE:
+        shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+
+
+def refuse_in_containers(run: RunFolder, instead: str) -> None:
+    """`OperatorFault` if the run's processes are containers: then this is Docker's work."""
+    if run.settings.kept_by == COMPOSE:
+        raise OperatorFault(
+            "KEPT_BY_COMPOSE",
+            field="run",
+            value=str(run.root),
+            fix=f"Its services are containers: on the host, `{instead}`.",
+        )
 
 
 def is_ours(run: RunFolder) -> bool:

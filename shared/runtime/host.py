@@ -20,6 +20,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 from types import FrameType
 from typing import Protocol
@@ -31,6 +32,7 @@ from shared.bus.codec import BadFrame, decode, encode
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core, Event, Fence, Log, Store
+from shared.runtime.beat import Beat, BeatFile
 from shared.runtime.counts import Counts
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
@@ -38,7 +40,7 @@ from shared.runtime.engine import Engine
 from shared.runtime.engine_readings import engine_readings
 from shared.runtime.fence import fence
 from shared.runtime.log import open_log
-from shared.runtime.metrics import Board, HostCollector, serve
+from shared.runtime.metrics import LOOPBACK, Board, HostCollector, serve
 from shared.runtime.paths import Paths
 from shared.runtime.record import pack_record
 from shared.runtime.recovery import Recovery
@@ -82,6 +84,7 @@ class Service:
     first_input: Callable[[], Message | None] = lambda: None
     """Asked once, right after `Started`: an input that must come before any other."""
     metrics_port: int = 0
+    metrics_address: str = LOOPBACK
     paths: Paths | None = None
     """Where the service times stages by itself; else the host makes an empty one."""
 
@@ -113,6 +116,7 @@ class Host:
         self._recovery = self._recover()
         self.journal = self._recovery.journal
         self._metrics_port = self._serve_metrics()
+        self._beat = BeatFile(Path(run.settings.sock_dir), service.name)
 
     # --- start ----------------------------------------------------------------------------------
 
@@ -150,7 +154,7 @@ class Host:
         self._build = (code_hash(), self.run_folder.config_hash)
         self._show_readings(self._now())
         collector = HostCollector(self.board, boot_ns)
-        return serve(collector, self.service.metrics_port)
+        return serve(collector, self.service.metrics_port, self.service.metrics_address)
 
     def _show_readings(self, now: Now) -> None:
         self.board.show(engine_readings(self.engine, self._build, now), now.boot_ns)
@@ -246,8 +250,10 @@ class Host:
         self._flush()
         if self._recovery.due():
             self._recovery.save(self._stream_ns)
-        beat = self.engine.heartbeat(os.getpid(), code_hash(), self._metrics_port, now)
-        self.wires.send(beat)
+        engine, pid = self.engine, os.getpid()
+        self.wires.send(engine.heartbeat(pid, code_hash(), self._metrics_port, now))
+        word = engine.core.state_word()
+        self._beat.write(Beat(now.boot_ns, pid, engine.epoch, word, engine.progress))
         self._show_readings(now)
 
     def _step_internal(self, change: PeerStatus | None) -> None:
@@ -354,3 +360,4 @@ class Host:
         self.journal.sync()
         self.journal.close()
         self.wires.close()
+        self._beat.close()

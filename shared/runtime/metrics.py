@@ -1,4 +1,4 @@
-"""Prometheus metrics of one process, served to whoever scrapes.
+"""Prometheus metrics of one process, served on loopback unless another address is asked for.
 
 The main loop only counts (`counts.py`) and, a few times a second, takes the core's readings. Both
 become metrics by the table in `metric_table.py` when somebody scrapes, in the server's own thread,
@@ -139,8 +139,8 @@ def serve(collector: Collector, port: int, address: str = LOOPBACK) -> int:
     except OSError as error:
         raise OperatorFault(
             "METRICS_PORT",
-            field=f"metrics server on {address}",
-            value=port,
-            fix=f"Choose another port, or free this one: {error.strerror}.",
+            field="--metrics-address",
+            value=f"{address}, port {port}: {error}",
+            fix="Name an address of this machine on which nobody else has this port.",
         ) from error
     return int(server.server_port)
