@@ -89,6 +89,33 @@ def trace(
 
 
 @app.command()
+def incident(
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="Of an order, a signal, an execution or a kill.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write; else incident-ID.md here.")
+    ] = None,
+    run: RunName = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """One file with all that is known about a trade or a kill, fit to be mailed.
+
+    Chain with stamps, market, limits, lease, broker's and exchange's words, ledger before and
+    after, code, config, logs. Values that look like secrets are left out.
+    """
+
+    def work() -> int:
+        from services.cli.incident import IncidentOptions, run_incident
+        from services.cli.runs import runs_root
+
+        return run_incident(IncidentOptions(wanted, out, run, runs_root(runs_dir), as_json))
+
+    finish(work, as_json)
+
+
+@app.command()
 def up(
     config: Annotated[
         Path | None, typer.Option("--config", help="A file with settings: strategy, limits, feed.")
