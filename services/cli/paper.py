@@ -78,7 +78,7 @@ def _make(root: Path, wanted: Wanted) -> RunFolder:
     tables = _tables(wanted)
     chosen = {**_chosen(wanted)}
     instrument, strategy = chosen.get("instrument", INSTRUMENT), chosen.get("strategy", STRATEGY)
-    new = NewRun(STAGE, instrument, strategy, tables, wanted.sockets)
+    new = NewRun(STAGE, instrument, strategy, tables, sockets=wanted.sockets)
     run = create_run(new, root, make_folder(root / STAGE, RUN_ID))
     try:
         check_run(run)
