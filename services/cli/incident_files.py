@@ -24,9 +24,13 @@ from shared.bus.codec import BadFrame, decode
 from shared.runtime.run_folder import RunFolder
 from shared.runtime.settings import read_toml
 
-SECRET_NAME = re.compile(r"secret|passw|token|credential|api_?key|private|_key$|^key$|login", re.I)
+SECRET_WORDS = r"secret|passw|token|credential|api_?key|private|login|_key\b|\bkey\b"
+SECRET_NAME = re.compile(SECRET_WORDS, re.IGNORECASE)
+SECRET_PAIR = re.compile(
+    rf"([\w.-]*(?:{SECRET_WORDS})[\w.-]*\"?[ \t]*[=:][ \t]*)(?:\"[^\"\n]*\"|[^\s,}}]+)",
+    re.IGNORECASE,
+)
 IN_ADDRESS = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
-PAIR = re.compile(r"([\w.-]+)(\"?[ \t]*[=:][ \t]*)(\"[^\"\n]*\"|[^\s,}]+)")
 LEFT_OUT = "(left out)"
 SECRET_CHARACTERS_MIN = 4
 LOG_LINES_MAX = 200
@@ -101,7 +105,7 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without them."""
-        text = PAIR.sub(_without_secret, text)
+        text = SECRET_PAIR.sub(rf'\1"{LEFT_OUT}"', text)
         for value in self._values:
             text = text.replace(value, LEFT_OUT)
         return IN_ADDRESS.sub(LEFT_OUT, text)
@@ -118,8 +122,3 @@ def _named(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _named(value)
         else:
             yield name, str(value)
-
-
-def _without_secret(found: re.Match[str]) -> str:
-    secret = SECRET_NAME.search(found[1])
-    return f'{found[1]}{found[2]}"{LEFT_OUT}"' if secret else found[0]

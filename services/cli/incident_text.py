@@ -13,7 +13,7 @@ from proto_schemas.control import Lease, Started, StrategyFile
 from proto_schemas.ledger import Execution
 from proto_schemas.signals import Approval, Decision, Intent
 from services.monitor.audit import body_fields, iso_utc, to_json
-from services.monitor.incident import AROUND_NS, Incident
+from services.monitor.incident import AROUND_NS, KILL_KINDS, Incident
 from services.monitor.step_words import detail, event_words
 from services.monitor.trace import LEDGER, ROUTER, STRATEGY, Entry, Trace, missing
 from services.risk_engine.limits import Limits, limits_hash
@@ -160,13 +160,18 @@ def _chain(papers: Papers) -> Iterator[str]:
                 _hop(entry),
                 entry.layer,
                 event_words(entry.body),
-                detail(entry.body),
+                detail(entry.body) or _more(entry),
                 entry.envelope.id,
             )
         )
         last_ns = at_ns
     head = ("market time", "boot ns", "since first", "since last", "hop", "who had it", "what")
     yield table((*head, "detail", "message"), rows)
+
+
+def _more(entry: Entry) -> str:
+    """What only the whole message says: of a kill, not of an order, whose fields stand below."""
+    return facts(entry.body) if entry.envelope.kind in KILL_KINDS else ""
 
 
 def _hop(entry: Entry) -> str:
@@ -260,28 +265,25 @@ def _venue(papers: Papers) -> Iterator[str]:
 
 
 def _ledger(papers: Papers) -> Iterator[str]:
-    rows = []
-    for word, found in (("before", papers.incident.before), ("after", papers.incident.after)):
-        for layer in ("risk_engine", STRATEGY, "watchdog"):
-            entry = found.get((layer, "position_update"))
-            if entry is not None:
-                rows.append((word, layer, iso_utc(entry.now.stream_ns), facts(entry.body)))
-                break
-    during = [e for e in papers.incident.chain if e.envelope.kind == "position_update"]
-    if during:
-        last = during[-1]
-        rows.append(("at the end", last.layer, iso_utc(last.now.stream_ns), facts(last.body)))
-    if rows:
-        yield table(("position", "as told to", "market time", "fields"), rows)
-    else:
-        yield "No position was told before or after it.\n"
-    told = [e for e in papers.incident.chain if e.envelope.kind in LEDGER_KINDS]
-    mine = [e for e in told if e.layer in (LEDGER, "risk_engine")]
-    if mine:
-        yield table(
-            ("boot ns", "who had it", "kind", "fields"),
-            [(e.now.boot_ns, e.layer, e.envelope.kind, facts(e.body)) for e in mine],
-        )
+    """Positions as risk was told them: it decides on them."""
+    found, key = papers.incident, ("risk_engine", "position_update")
+    during = [e for e in found.chain if (e.layer, e.envelope.kind) == key]
+    told = (("before", found.before.get(key)), *(("during", entry) for entry in during))
+    rows = [
+        (word, iso_utc(entry.now.stream_ns), facts(entry.body))
+        for word, entry in (*told, ("after", found.after.get(key)))
+        if entry is not None
+    ]
+    if found.before.get(key) is None:
+        yield "Before it nothing was told: no position since the run began.\n"
+    yield table(("position", "market time", "fields"), rows) if rows else ""
+    booked = [
+        (e.now.boot_ns, e.layer, e.envelope.kind, facts(e.body))
+        for e in found.chain
+        if e.envelope.kind in LEDGER_KINDS and e.layer in (LEDGER, "risk_engine")
+    ]
+    if booked:
+        yield table(("boot ns", "who had it", "kind", "fields"), booked)
 
 
 # --- code, config, logs -------------------------------------------------------------------------

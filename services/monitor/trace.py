@@ -184,8 +184,15 @@ class TraceIndex:
         return None
 
     def _add_order(self, entry: Entry) -> None:
-        body, envelope = entry.body, entry.envelope
+        body = entry.body
         order_id: str = getattr(body, "client_order_id")  # noqa: B009 - all of ORDER_KINDS have it
+        self._add_to(order_id, entry, body)
+        if isinstance(body, NewOrder):
+            for leg in body.legs:  # it leaves inside its entry's message
+                self._add_to(leg.client_order_id, entry, body)
+
+    def _add_to(self, order_id: str, entry: Entry, body: Message) -> None:
+        envelope = entry.envelope
         order = self._orders.setdefault(order_id, _Order())
         mark = (entry.layer, envelope.kind, envelope.id)
         if mark in order.known:
