@@ -80,6 +80,22 @@ ORDERS = (
         least=0,
     ),
     Graph(
+        "Orders and fills of the run",
+        "Counts in the books.",
+        (
+            Query("bulkhead_orders_total", "orders"),
+            Query("bulkhead_executions_total", "fills"),
+        ),
+        least=0,
+    ),
+    Graph(
+        "Account",
+        "Age of the account as the watchdog's own session read it last.",
+        (Query("bulkhead_account_age_seconds", "age"),),
+        unit="s",
+        least=0,
+    ),
+    Graph(
         "Reserved",
         "Lots that may still trade, and the worst case allowed.",
         (
