@@ -75,6 +75,10 @@ class Tile:
     width: int = 4
     height: int = TILE_HEIGHT
 
+    def all_queries(self) -> tuple[Query, ...]:
+        """Its one query."""
+        return (self.query,)
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -88,6 +92,10 @@ class Graph:
     height: int = GRAPH_HEIGHT
     least: float | None = None
 
+    def all_queries(self) -> tuple[Query, ...]:
+        """One for each group of lines."""
+        return self.queries
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -99,6 +107,10 @@ class Listing:
     unit: str = "none"
     width: int = 12
     height: int = GRAPH_HEIGHT
+
+    def all_queries(self) -> tuple[Query, ...]:
+        """Its one query."""
+        return (self.query,)
 
 
 Panel = Tile | Graph | Listing

@@ -12,7 +12,7 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from services.lab.grafana.drawing import DATASOURCE_UID, Query, Tile
+from services.lab.grafana.drawing import DATASOURCE_UID, Graph, Query, Tile
 from services.lab.grafana.files import FOLDER, PAGES, dashboard_files
 from shared.runtime.metric_table import BY_NAME, TABLE
 from tests.unit.deploy import promql
@@ -24,7 +24,7 @@ QUERIES = [
     pytest.param(query, id=f"{page.uid}: {panel.title}: {query.expr[:40]}")
     for page in PAGES
     for panel in page.panels()
-    for query in ((panel.query,) if hasattr(panel, "query") else panel.queries)
+    for query in panel.all_queries()
 ]
 # Shown nowhere because a number over time would tell nothing, or because an alert does.
 NOT_SHOWN = {"bulkhead_build_info", "bulkhead_progress", "bulkhead_frames_refused"}
@@ -131,7 +131,7 @@ def test_no_panel_lies_on_another_or_beside_the_page() -> None:
 def test_several_series_in_a_graph_can_be_told_apart() -> None:
     for page in PAGES:
         for panel in page.panels():
-            if not hasattr(panel, "queries"):
+            if not isinstance(panel, Graph):
                 continue
             legends = [query.legend for query in panel.queries]
             assert all(legends) and len(set(legends)) == len(legends), panel.title
