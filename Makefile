@@ -38,7 +38,7 @@ sim: setup ## fault simulator [SEEDS=200] [SEED=first]
 bench: setup ## tick to order through real processes, against bare sockets
 	$(BIN)/bulkhead bench chain --json
 
-docs: setup ## write the generated documents
+docs: setup ## write what is generated: pages in docs/, schemas, dashboards
 	$(BIN)/python -m services.lab.contract_pages
 	$(BIN)/python -m services.lab.market_figures
 

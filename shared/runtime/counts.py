@@ -11,7 +11,8 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-from proto_schemas.registry import TABLE
+from proto_schemas.base import Message
+from proto_schemas.registry import BY_MODEL, TABLE
 from proto_schemas.signals import Decision, Nack
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.outputs import Event
@@ -25,6 +26,7 @@ BOUNDS_NS = (
 """Upper ends of a histogram's buckets; one more bucket takes what is longer."""
 AGED_KINDS = frozenset(row.kind for row in TABLE if row.rate_per_s and row.journaled)
 """Kinds that come all the time: when the last one came is worth knowing."""
+REFUSING_KINDS = frozenset(BY_MODEL[model].kind for model in (Decision, Nack))
 
 
 class Histogram:
@@ -83,6 +85,10 @@ class Counts:
         hop.observe(now.boot_ns - envelope.sent_ns)
         if kind in AGED_KINDS:
             self.heard_ns[kind] = now.boot_ns
-        match event.body:
+        if kind in REFUSING_KINDS:
+            self._refused(envelope.producer, event.body)
+
+    def _refused(self, by: str, body: Message) -> None:
+        match body:
             case Decision(approved=False, code=code) | Nack(code=code):
-                self.refusals.add(envelope.producer, code)
+                self.refusals.add(by, code)

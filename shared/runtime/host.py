@@ -329,7 +329,7 @@ class Host:
     def _transmit(self, out: Transmit) -> None:
         late = out.not_after_ns is not None and boot_ns() > out.not_after_ns
         sent = not late and self.wires.send(out)
-        self.paths.left(out, sent, boot_ns())
+        self.paths.left(out, sent, boot_ns)
         if sent:
             self.counts.sent[out.kind] += 1
             return

@@ -190,6 +190,7 @@ TABLE: tuple[Metric, ...] = (
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in TABLE}
 EXPORTED: dict[str, Metric] = {name: metric for metric in TABLE for name in metric.exported}
 FOREIGN = {
+    "ALERTS": "made by Prometheus: 1 for each alert that is pending or fires",
     "up": "made by Prometheus: 1 if the last scrape of a target worked",
     "process_resident_memory_bytes": "made by the Prometheus client: memory of a process",
     "process_cpu_seconds_total": "made by the Prometheus client: processor time of a process",

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from proto_schemas.market_data import Depth, Quote, Trade
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Event
 from shared.runtime.counts import Histogram
@@ -41,18 +40,22 @@ class Stage:
     path: str
     leaves: str
     began_ns: Callable[[Event], int]
+    arrival: str = ""
+    """The path that ends when the input arrives, if that is worth knowing by itself."""
 
 
-_TICK_TO_INTENT = Stage("tick_to_intent", "intent", _received_ns)
-STAGES: dict[tuple[str, str], Stage] = {
-    ("strategy_engine", "trade"): _TICK_TO_INTENT,
-    ("strategy_engine", "quote"): _TICK_TO_INTENT,
-    ("strategy_engine", "depth"): _TICK_TO_INTENT,
-    ("strategy_engine", "bar"): _TICK_TO_INTENT,
-    ("risk_engine", "intent"): Stage("intent_to_approval", "approval", _sent_ns),
-    ("order_router", "approval"): Stage("approval_to_sent", "new_order", _sent_ns),
+_ROW = Stage("tick_to_intent", "intent", _received_ns, FEED_TO_STRATEGY)
+STAGES: dict[str, dict[str, Stage]] = {
+    "strategy_engine": {
+        "trade": _ROW,
+        "quote": _ROW,
+        "depth": _ROW,
+        "bar": Stage("tick_to_intent", "intent", _received_ns),
+    },
+    "risk_engine": {"intent": Stage("intent_to_approval", "approval", _sent_ns)},
+    "order_router": {"approval": Stage("approval_to_sent", "new_order", _sent_ns)},
 }
-"""(service, arriving kind) -> what is timed."""
+"""Service -> arriving kind -> what is timed."""
 ORDER, ANSWER, ROUTER = "new_order", "broker_order_event", "order_router"
 
 
@@ -62,30 +65,35 @@ class Paths:
 
     service: str
     times: dict[str, Histogram] = field(default_factory=dict)
+    _stages: dict[str, Stage] = field(init=False)
     _leaving: dict[str, tuple[Stage, int]] = field(default_factory=dict)
     _unanswered_ns: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Look up once what every input asks."""
+        self._stages = STAGES.get(self.service, {})
 
     def took(self, event: Event, effects: list[Effect], now: Now) -> None:
         """Note an input and what it led to."""
         kind = event.envelope.kind
-        if kind == ANSWER and self.service == ROUTER:
-            self._answered(event.body, now)
-            return
-        stage = STAGES.get((self.service, kind))
+        stage = self._stages.get(kind)
         if stage is None:
+            if kind == ANSWER and self.service == ROUTER:
+                self._answered(event.body, now)
             return
-        if isinstance(event.body, Trade | Quote | Depth):
-            self.observe(FEED_TO_STRATEGY, now.boot_ns - event.body.receive_ns)
+        if stage.arrival:
+            self.observe(stage.arrival, now.boot_ns - stage.began_ns(event))
         for effect in effects:
             if isinstance(effect, Transmit) and effect.kind == stage.leaves:
                 _bounded(self._leaving)
                 self._leaving[effect.message_id] = (stage, stage.began_ns(event))
 
-    def left(self, out: Transmit, sent: bool, boot_ns: int) -> None:
+    def left(self, out: Transmit, sent: bool, clock: Callable[[], int]) -> None:
         """A message was handed to its socket, or was not: then nothing is timed."""
-        stage, began_ns = self._leaving.pop(out.message_id, (None, 0))
-        if not sent or stage is None:
+        found = self._leaving.pop(out.message_id, None)
+        if found is None or not sent:
             return
+        (stage, began_ns), boot_ns = found, clock()
         self.observe(stage.path, boot_ns - began_ns)
         if out.kind == ORDER:
             _bounded(self._unanswered_ns)

@@ -45,7 +45,7 @@ def test_the_router_is_timed_until_the_order_left_and_until_its_first_answer() -
     paths = Paths("order_router")
     paths.took(approval(10 * MS), [order()], now(boot_ns=11 * MS))
     assert times(paths) == {}, "not before the disk has it and the socket took it"
-    paths.left(order(), True, 14 * MS)
+    paths.left(order(), True, lambda: 14 * MS)
     paths.took(answer(), [], now(boot_ns=20 * MS))
     paths.took(answer(), [], now(boot_ns=90 * MS))
     assert times(paths) == {
@@ -57,8 +57,8 @@ def test_the_router_is_timed_until_the_order_left_and_until_its_first_answer() -
 def test_what_no_socket_took_is_not_timed() -> None:
     paths = Paths("order_router")
     paths.took(approval(10 * MS), [order()], now(boot_ns=11 * MS))
-    paths.left(order(), False, 14 * MS)
-    paths.left(order(), True, 99 * MS)
+    paths.left(order(), False, lambda: 14 * MS)
+    paths.left(order(), True, lambda: 99 * MS)
     paths.took(answer(), [], now(boot_ns=20 * MS))
     assert times(paths) == {}
 
@@ -71,8 +71,8 @@ def test_a_strategy_is_timed_from_the_row_and_only_if_it_wants_something() -> No
     intent = Transmit("dealer", "risk_engine", b"", "m2", "intent")
     other = Transmit("dealer", "market_data", b"", "m3", "market_progress")
     paths.took(tick, [other, intent], now(boot_ns=4 * MS))
-    paths.left(other, True, 5 * MS)
-    paths.left(intent, True, 6 * MS)
+    paths.left(other, True, lambda: 5 * MS)
+    paths.left(intent, True, lambda: 6 * MS)
     assert times(paths) == {"feed_to_strategy": (2, 3 * MS), "tick_to_intent": (1, 4 * MS)}
 
 
@@ -82,8 +82,8 @@ def test_a_repeat_of_a_command_is_not_timed_again() -> None:
     stage_in = sent_at(replace(body, envelope=replace(body.envelope, kind="intent")), MS)
     out = Transmit("dealer", "order_router", b"", "m4", "approval")
     paths.took(stage_in, [out], now(boot_ns=2 * MS))
-    paths.left(out, True, 3 * MS)
-    paths.left(out, True, 500 * MS)
+    paths.left(out, True, lambda: 3 * MS)
+    paths.left(out, True, lambda: 500 * MS)
     assert times(paths) == {"intent_to_approval": (1, 2 * MS)}
 
 
@@ -92,7 +92,7 @@ def test_what_waits_for_an_answer_is_bounded() -> None:
     for number in range(paths_module.WAITING_MAX + 3):
         out = order(f"m{number}", f"order-{number}")
         paths.took(approval(0), [out], now(boot_ns=MS))
-        paths.left(out, True, 2 * MS)
+        paths.left(out, True, lambda: 2 * MS)
     paths.took(answer("order-0"), [], now(boot_ns=3 * MS))
     assert "sent_to_acknowledged" not in paths.times, "the oldest was forgotten"
     paths.took(answer("order-5"), [], now(boot_ns=3 * MS))
@@ -100,6 +100,6 @@ def test_what_waits_for_an_answer_is_bounded() -> None:
 
 
 def test_every_stage_has_a_name_of_its_own() -> None:
-    assert {stage.path for stage in STAGES.values()} == {
+    assert {s.path for stages in STAGES.values() for s in stages.values()} == {
         *("tick_to_intent", "intent_to_approval", "approval_to_sent"),
     }
