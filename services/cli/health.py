@@ -1,9 +1,9 @@
 """`bulkhead health`: does the main loop of one service turn? For container health checks.
 
 It reads the service's last beat (`shared/runtime/beat.py`) and nothing else. Healthy means: the
-loop that does the work has turned within `SILENT_S`, and the service is past its start. A market
-that is closed, a kill that holds and a peer that is away are no illness of this process: they are
-in `bulkhead status` and in the alerts.
+loop that does the work has turned within `SILENT_S`; the first turn comes when the journal has been
+stepped. The state word plays no part. A market that is closed, a kill that holds and a peer that is
+away are no illness of this process: they are in `bulkhead status` and in the alerts.
 
 With `--sockets` no run has to be looked up, which makes the check ten times cheaper.
 """
@@ -21,7 +21,6 @@ from shared.runtime.ports import METRICS_PORTS
 
 SILENT_S = 3
 """Shorter than the dead-man timer, which ends a loop that hangs for five seconds."""
-NOT_YET = "STARTING"
 
 
 def run_health(service: str, sockets: Path, as_json: bool) -> int:
@@ -65,4 +64,4 @@ def illness(beat: Beat | None, boot_ns: int) -> str:
             f"its main loop has been silent for {age_ns / 1e9:.1f} s; "
             f"last {beat.state} at progress {beat.progress}, process {beat.pid}"
         )
-    return "it is still starting" if beat.state == NOT_YET else ""
+    return ""

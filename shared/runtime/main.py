@@ -26,7 +26,7 @@ def serve(name: str, build: Callable[[RunFolder], Service]) -> int:
     args = parser.parse_args()
     try:
         run = RunFolder.open(args.run)
-        Host(run, _placed(build(run), args.metrics_address)).run()
+        Host(run, placed(build(run), args.metrics_address)).run()
     except Fault as fault:
         log = open_log(name, args.run.name)
         log.error(
@@ -42,7 +42,7 @@ def serve(name: str, build: Callable[[RunFolder], Service]) -> int:
     return 0
 
 
-def _placed(service: Service, address: str | None) -> Service:
+def placed(service: Service, address: str | None) -> Service:
     """The service with its metrics at its own port of that address, if one is asked for."""
     if address is None:
         return service
