@@ -109,8 +109,9 @@ def unknown_format(path: Path, seen: str) -> OperatorFault:
         "FEED_UNKNOWN_FORMAT",
         field=f"file {path}",
         value=seen,
-        fix="Give a .csv or .csv.gz with the header ts_utc,price, a LEAN YYYYMMDD_trade.zip of"
-        " trade ticks, or a Databento .dbn.zst of trades, tbbo or mbp-1.",
+        fix="To play: .csv or .csv.gz with the header ts_utc,price; LEAN YYYYMMDD_trade.zip of trade"
+        " ticks; Databento .dbn.zst of trades, tbbo or mbp-1. `bulkhead data import` takes more: bars,"
+        " mbo, NinjaTrader, IQFeed (docs/data.md).",
     )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.feeds.feed import PassedOver
+from shared.feeds.reading import PassedOver
 from shared.feeds.rows import FeedCounts, TradeRow
 from shared.markets import Contract, new_york_day_and_second, next_open_ns
 
