@@ -11,8 +11,17 @@ from typing import Annotated
 
 import typer
 
-from services.cli import exit_codes, lab_app
-from services.cli.app import DEFAULT_STRATEGY, AsJson, RunName, RunsDir, Strategy, app, finish
+from services.cli import data_app, exit_codes, lab_app
+from services.cli.app import (
+    DEFAULT_STRATEGY,
+    AsJson,
+    CatalogueDir,
+    RunName,
+    RunsDir,
+    Strategy,
+    app,
+    finish,
+)
 
 USAGE_ERROR = 2  # what the option parser ends with
 
@@ -42,8 +51,12 @@ def demo(
 
 @app.command()
 def replay(
-    data: Annotated[Path, typer.Argument(metavar="PATH", help="A data file or a folder of them.")],
     instrument: Annotated[str, typer.Option("--instrument", help="Contract, such as ESM18.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PATH]", help="A data file or a folder of them; else a catalogue."),
+    ] = None,
+    catalogue: CatalogueDir = None,
     strategy: Strategy = DEFAULT_STRATEGY,
     speed: Annotated[str, typer.Option("--speed", help="max, or times real speed.")] = "max",
     timeout: Annotated[
@@ -52,14 +65,16 @@ def replay(
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recorded data through the real processes."""
+    """Recorded data through the real processes: of files, or of a catalogue (`bulkhead data`)."""
 
     def work() -> int:
+        from services.cli.data_commands import recorded_path
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
         root = runs_root(runs_dir)
-        return run_replay(ReplayOptions(data, instrument, strategy, speed, timeout, root, as_json))
+        path = recorded_path(data, catalogue)
+        return run_replay(ReplayOptions(path, instrument, strategy, speed, timeout, root, as_json))
 
     finish(work, as_json)
 
@@ -259,6 +274,7 @@ def resume(
     finish(work, as_json)
 
 
+data_app.register()
 lab_app.register()
 
 
