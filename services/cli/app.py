@@ -32,8 +32,12 @@ bench_app = typer.Typer(help="Measure.", no_args_is_help=True, rich_markup_mode=
 config_app = typer.Typer(
     help="Check and show settings.", no_args_is_help=True, rich_markup_mode=None
 )
+data_app = typer.Typer(
+    help="Your own market data: import it, list it.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(bench_app, name="bench")
 app.add_typer(config_app, name="config")
+app.add_typer(data_app, name="data")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of stdout.")]
 RunsDir = Annotated[
@@ -45,6 +49,10 @@ RunName = Annotated[
 ]
 ConfigPath = Annotated[
     Path | None, typer.Argument(metavar="[PATH]", help="A config file or a run's folder.")
+]
+CatalogueDir = Annotated[
+    Path | None,
+    typer.Option("--catalogue", help="Else $BULKHEAD_CATALOGUE, else ./catalogue."),
 ]
 Strategy = Annotated[str, typer.Option("--strategy", help="Name of the strategy.")]
 

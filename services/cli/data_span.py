@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.venue.config import SPEED_MILLI_MAX
-from shared.feeds import open_feed
+from shared.catalogue import open_recorded
 from shared.kernel.clock import SECOND
 from shared.markets import parse_contract
 
@@ -36,7 +36,7 @@ class DataSpan:
 def measure(path: Path, instrument: str, progress: Callable[[int], None]) -> DataSpan:
     """Read all rows. Every fault of the data that stops a run is found here, before it starts."""
     rows, first_ns, last_ns = 0, 0, 0
-    for row in open_feed(path, parse_contract(instrument)):
+    for row in open_recorded(path, parse_contract(instrument)):
         first_ns = first_ns or row.exchange_ns
         rows, last_ns = row.row_number, row.exchange_ns
         if rows % NOTE_EVERY_ROWS == 0:
@@ -46,6 +46,6 @@ def measure(path: Path, instrument: str, progress: Callable[[int], None]) -> Dat
 
 def probe(path: Path, instrument: str) -> None:
     """Read the first good row only: the path, the format and the contract are right."""
-    feed = open_feed(path, parse_contract(instrument))
+    feed = open_recorded(path, parse_contract(instrument))
     next(feed, None)
     feed.close()

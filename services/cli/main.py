@@ -12,8 +12,17 @@ from typing import Annotated
 
 import typer
 
-from services.cli import container_app, exit_codes, lab_app, strategy_app
-from services.cli.app import DEFAULT_STRATEGY, AsJson, RunName, RunsDir, Strategy, app, finish
+from services.cli import container_app, data_app, exit_codes, lab_app, strategy_app
+from services.cli.app import (
+    DEFAULT_STRATEGY,
+    AsJson,
+    CatalogueDir,
+    RunName,
+    RunsDir,
+    Strategy,
+    app,
+    finish,
+)
 
 USAGE_ERROR = 2  # what the option parser ends with
 
@@ -43,8 +52,12 @@ def demo(
 
 @app.command()
 def replay(
-    data: Annotated[Path, typer.Argument(metavar="PATH", help="A data file or a folder of them.")],
     instrument: Annotated[str, typer.Option("--instrument", help="Contract, such as ESM18.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PATH]", help="A data file or a folder of them; else a catalogue."),
+    ] = None,
+    catalogue: CatalogueDir = None,
     strategy: Strategy = DEFAULT_STRATEGY,
     speed: Annotated[str, typer.Option("--speed", help="max, or times real speed.")] = "max",
     timeout: Annotated[
@@ -57,14 +70,19 @@ def replay(
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recorded data through the real processes; with --lockstep through the same cores, in step."""
+    """Recorded data, of files or of a catalogue, through the real processes.
+
+    With --lockstep through the same cores in one process, in step.
+    """
 
     def work() -> int:
+        from services.cli.data_commands import recorded_path
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
         root = runs_root(runs_dir)
-        options = ReplayOptions(data, instrument, strategy, speed, timeout, lockstep, root, as_json)
+        path = recorded_path(data, catalogue)
+        options = ReplayOptions(path, instrument, strategy, speed, timeout, lockstep, root, as_json)
         return run_replay(options)
 
     finish(work, as_json)
@@ -294,6 +312,7 @@ def resume(
 
 strategy_app.register()
 container_app.register()
+data_app.register()
 lab_app.register()
 
 

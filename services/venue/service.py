@@ -8,7 +8,8 @@ from services.venue.config import load
 from services.venue.core import VenueCore
 from services.venue.feed_pump import FeedPump, OnBadRow
 from services.venue.record import Record
-from shared.feeds import BadRow, Feed, Synthetic, SyntheticFeed, open_feed
+from shared.catalogue import open_recorded
+from shared.feeds import BadRow, Feed, Synthetic, SyntheticFeed
 from shared.markets import parse_contract
 from shared.runtime.host import Service
 from shared.runtime.log import open_log
@@ -34,7 +35,7 @@ def make_pump(run: RunFolder, core: VenueCore, log: FilteringBoundLogger) -> Fee
         if (made_up := config.made_up) is not None:
             market = Synthetic(made_up.seed, made_up.start_ns, made_up.rate_milli)
             return SyntheticFeed(contract, market)
-        return open_feed(config.data_path, contract, on_bad_row=on_bad)
+        return open_recorded(config.data_path, contract, on_bad)
 
     pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row)
     for file in pump.feed.passed_over:

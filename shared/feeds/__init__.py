@@ -1,6 +1,7 @@
 """Feeds: files (CSV, LEAN, DBN) as one feed of good rows, or a made-up market."""
 
-from shared.feeds.feed import BAD_ROWS_KEPT_MAX, Feed, PassedOver, open_feed
+from shared.feeds.feed import Feed, open_feed
+from shared.feeds.reading import BAD_ROWS_KEPT_MAX, PassedOver
 from shared.feeds.rows import (
     BadRow,
     BookLevel,

@@ -9,7 +9,6 @@ Limits: a file name without a contract is believed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
@@ -17,20 +16,12 @@ from pathlib import Path
 
 from shared.feeds.files import first_line, text_lines, unknown_format
 from shared.feeds.rows import Parse, RowError, RowReason, Section, TradeRow
-from shared.markets import (
-    MONTH_LETTERS,
-    NANOS_PER_SECOND,
-    SECONDS_PER_DAY,
-    Contract,
-    Product,
-    ticks_from_text,
-)
+from shared.feeds.text_fields import names_another_contract, price_reader
+from shared.markets import NANOS_PER_SECOND, SECONDS_PER_DAY, Contract, Product
 
 HEADER = "ts_utc,price"
-PRICE_TEXTS_KEPT_MAX = 65_536
 
 _SUFFIXES = (".csv", ".csv.gz")
-_NAMED_CONTRACT = re.compile(rf"([A-Z0-9]{{2,3}})([{MONTH_LETTERS}])([0-9]{{1,2}})[_.]")
 _SECOND = re.compile(r"(19[7-9][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1)
 _FRACTION_SCALE: list[int] = [10 ** (9 - digits) for digits in range(10)]
@@ -50,15 +41,10 @@ def csv_trades_sections(path: Path, contract: Contract) -> list[Section[str]]:
     header = first_line(path)
     if header != HEADER:
         raise unknown_format(path, f"first line {header!r}")
-    if _names_another_contract(path.name, contract):
+    if names_another_contract(path, contract):
         return []
     lines = islice(text_lines(path), 1, None)
     return [Section(str(path), lines, 2, _parser(contract.product))]
-
-
-def price_reader(product: Product) -> Callable[[str], int]:
-    """Return `ticks_from_text` for one product with a bounded memory of texts seen."""
-    return lru_cache(maxsize=PRICE_TEXTS_KEPT_MAX)(lambda text: ticks_from_text(product, text))
 
 
 def ns_from_iso(stamp: str) -> int:
@@ -93,13 +79,3 @@ def _parser(product: Product) -> Parse[str]:
         return (TradeRow(number, ns_from_iso(stamp), ticks_of(price), None),)
 
     return parse
-
-
-def _names_another_contract(name: str, contract: Contract) -> bool:
-    """Compare a contract at the start of a file name; a one-digit year fits every decade."""
-    named = _NAMED_CONTRACT.match(name)
-    if named is None:
-        return False
-    root, letter, digits = named.groups()
-    wanted = (contract.product.root, MONTH_LETTERS[contract.month - 1])
-    return (root, letter) != wanted or not contract.code.endswith(digits)

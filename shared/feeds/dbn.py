@@ -15,6 +15,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from shared.feeds import dbn_layout as layout
 from shared.feeds.dbn_layout import DbnHeader
@@ -37,8 +38,8 @@ _SUFFIXES = (".dbn", ".dbn.zst")
 # depth (skipped), receive time, delay and sequence (skipped).
 _TRADE = struct.Struct("<4xIQqIcxBxQ8x")
 # The same, then bid, ask, their sizes, their numbers of orders (skipped).
-_MBP_1 = struct.Struct("<4xIQqIcxBxQ8xqqII8x")
-_DOUBTFUL = 1 << 2
+MBP_1 = struct.Struct("<4xIQqIcxBxQ8xqqII8x")
+DOUBTFUL = 1 << 2
 _TRADED = b"T"
 
 
@@ -54,7 +55,7 @@ def dbn_sections(path: Path, contract: Contract) -> list[Section[bytes]]:
     damaged file, a schema that cannot be played and continuous symbols.
     """
     header = read_checked_header(path)
-    found = _PARSERS.get(header.schema)
+    found = PARSERS.get(header.schema)
     if found is None:
         raise unknown_format(path, f"schema {header.schema} of {header.dataset}")
     days = DaysOf(header, contract)
@@ -96,6 +97,9 @@ class DaysOf:
         return any(start_ns <= index_ns < end_ns for start_ns, end_ns in spans)
 
 
+Parser: TypeAlias = Callable[[Product, DaysOf], Parse[bytes]]
+
+
 # --- records --------------------------------------------------------------------------------------
 
 
@@ -111,7 +115,7 @@ def _trades(product: Product, days: DaysOf) -> Parse[bytes]:
 
 def _tbbo(product: Product, days: DaysOf) -> Parse[bytes]:
     def parse(record: bytes, number: int) -> tuple[FeedRow, ...] | None:
-        found = _MBP_1.unpack_from(record)
+        found = MBP_1.unpack_from(record)
         instrument_id, event_ns, price, size, _, flags, receive_ns = found[:7]
         if not days.has(instrument_id, receive_ns):
             return None
@@ -123,7 +127,7 @@ def _tbbo(product: Product, days: DaysOf) -> Parse[bytes]:
 
 def _mbp_1(product: Product, days: DaysOf) -> Parse[bytes]:
     def parse(record: bytes, number: int) -> tuple[FeedRow, ...] | None:
-        found = _MBP_1.unpack_from(record)
+        found = MBP_1.unpack_from(record)
         instrument_id, event_ns, price, size, action, flags, receive_ns = found[:7]
         if not days.has(instrument_id, receive_ns):
             return None
@@ -134,10 +138,10 @@ def _mbp_1(product: Product, days: DaysOf) -> Parse[bytes]:
     return parse
 
 
-_PARSERS: dict[str, tuple[struct.Struct, Callable[[Product, DaysOf], Parse[bytes]]]] = {
+PARSERS: dict[str, tuple[struct.Struct, Parser]] = {
     layout.TRADES: (_TRADE, _trades),
-    layout.TBBO: (_MBP_1, _tbbo),
-    layout.MBP_1: (_MBP_1, _mbp_1),
+    layout.TBBO: (MBP_1, _tbbo),
+    layout.MBP_1: (MBP_1, _mbp_1),
 }
 
 
@@ -151,18 +155,19 @@ def trade(product: Product, number: int, event_ns: int, price: int, size: int) -
 def _quote(
     product: Product, number: int, event_ns: int, flags: int, top: tuple[int, ...]
 ) -> QuoteRow:
-    if flags & _DOUBTFUL:
+    if flags & DOUBTFUL:
         raise RowError(RowReason.SUSPICIOUS, f"flags = {flags}: the book may be bad")
     bid, ask, bid_size, ask_size = top
     return QuoteRow(
         number,
         defined(event_ns),
-        _level(product, "bid_px_00", bid, bid_size),
-        _level(product, "ask_px_00", ask, ask_size),
+        level(product, "bid_px_00", bid, bid_size),
+        level(product, "ask_px_00", ask, ask_size),
     )
 
 
-def _level(product: Product, field: str, price: int, size: int) -> BookLevel | None:
+def level(product: Product, field: str, price: int, size: int) -> BookLevel | None:
+    """Make one side of the top of the book; None if it is empty."""
     if price == layout.UNDEFINED_PRICE:
         return None
     return BookLevel(ticks(product, field, price), size)

@@ -28,6 +28,7 @@ UNDEFINED_TIME = 2**64 - 1
 
 MBO, MBP_1, TBBO, TRADES = "mbo", "mbp-1", "tbbo", "trades"
 OHLCV_SECONDS = {"ohlcv-1s": 1, "ohlcv-1m": 60, "ohlcv-1h": 3_600, "ohlcv-1d": 86_400}
+BBO = ("bbo-1s", "bbo-1m")
 DEFINITION = "definition"
 CONTINUOUS = 3
 """Of `symbols_are`: the file was asked for by names such as `ES.c.0`."""
@@ -35,7 +36,7 @@ CONTINUOUS = 3
 _SCHEMAS = (
     *(MBO, MBP_1, "mbp-10", TBBO, TRADES, *OHLCV_SECONDS, DEFINITION),
     *("statistics", "status", "imbalance", "ohlcv-eod", "cmbp-1", "cbbo-1s", "cbbo-1m", "tcbbo"),
-    *("bbo-1s", "bbo-1m"),
+    *BBO,
 )
 _PRELUDE = struct.Struct("<3sBI")
 _WORD = 4

@@ -26,7 +26,7 @@ _DAMAGE = (
     EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, zstandard.ZstdError,
 )  # fmt: skip
 _FIRST_LINE_MAX_CHARS = 200
-_CHUNK_BYTES = 16_384
+_BLOCK_BYTES = 16_384
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -67,11 +67,20 @@ def zip_member_lines(path: Path, member: str) -> Iterator[str]:
 
 def byte_chunks(path: Path) -> Generator[bytes, None, None]:
     """Yield the bytes of a plain or (by its name) zstd file; `OperatorFault` on damage."""
+    blocks = byte_blocks(path)
+    try:
+        yield from _unpacked(blocks) if path.name.endswith(".zst") else blocks
+    except _DAMAGE as error:
+        raise damaged(path, error) from error
+
+
+def byte_blocks(path: Path) -> Generator[bytes, None, None]:
+    """Yield the bytes of a file as they stand; `OperatorFault` if it cannot be read."""
     try:
         with path.open("rb") as stream:
-            blocks = iter(lambda: stream.read(_CHUNK_BYTES), b"")
-            yield from _unpacked(blocks) if path.name.endswith(".zst") else blocks
-    except _DAMAGE as error:
+            while block := stream.read(_BLOCK_BYTES):
+                yield block
+    except OSError as error:
         raise damaged(path, error) from error
 
 
@@ -109,8 +118,9 @@ def unknown_format(path: Path, seen: str) -> OperatorFault:
         "FEED_UNKNOWN_FORMAT",
         field=f"file {path}",
         value=seen,
-        fix="Give a .csv or .csv.gz with the header ts_utc,price, a LEAN YYYYMMDD_trade.zip of"
-        " trade ticks, or a Databento .dbn.zst of trades, tbbo or mbp-1.",
+        fix="To play: .csv or .csv.gz with the header ts_utc,price; LEAN YYYYMMDD_trade.zip of"
+        " trade ticks; Databento .dbn.zst of trades, tbbo or mbp-1. `bulkhead data import` takes"
+        " more: bars, mbo, NinjaTrader, IQFeed (docs/data.md).",
     )
 
 

@@ -12,17 +12,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from shared.feeds.csv_trades import price_reader
 from shared.feeds.days import midnight_ns
 from shared.feeds.files import unknown_format, zip_member_lines, zip_member_names
 from shared.feeds.rows import Parse, RowError, RowReason, Section, TradeRow
+from shared.feeds.text_fields import lots_from_text, price_reader
 from shared.markets import SECONDS_PER_DAY, Contract, Product
 
 _ZIP_NAME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})_trade\.zip")
 _MEMBER_NAME = re.compile(r"([0-9]{8})_([a-z0-9]+)_tick_trade_([0-9]{6})(_[0-9]{8})?\.csv")
 _NS_PER_MS = 1_000_000
 _MS_PER_DAY = SECONDS_PER_DAY * 1_000
-_QUANTITY_MAX_DIGITS = 9
 
 
 def is_lean_ticks(name: str) -> bool:
@@ -37,7 +36,7 @@ def lean_ticks_sections(path: Path, contract: Contract) -> list[Section[str]]:
     a member of another kind or another day, or a zip name that is no date.
     """
     members = zip_member_names(path)
-    midnight_ns = _midnight_ns(path)
+    midnight_ns = midnight_of(path, _ZIP_NAME)
     wanted = f"{contract.product.root.lower()}_{contract.year}{contract.month:02d}"
     instruments = [_instrument(path, member) for member in members]
     if wanted not in instruments:
@@ -60,12 +59,15 @@ def _instrument(path: Path, member: str) -> str:
     return f"{parts[2]}_{parts[3]}"
 
 
-def _midnight_ns(path: Path) -> int:
-    """Return 00:00 UTC of the date in the zip's name, in ns."""
-    parts = _ZIP_NAME.fullmatch(path.name)
+def midnight_of(path: Path, named: re.Pattern[str]) -> int:
+    """Return 00:00 UTC of the date in a file's name, in ns; `OperatorFault` if there is none.
+
+    The first three groups of the pattern are year, month and day.
+    """
+    parts = named.fullmatch(path.name)
     try:
         if parts is not None:
-            return midnight_ns(*map(int, parts.groups()))
+            return midnight_ns(int(parts[1]), int(parts[2]), int(parts[3]))
     except ValueError as error:
         raise unknown_format(path, f"file name {path.name!r}: {error}") from error
     raise unknown_format(path, f"file name {path.name!r} without a date")
@@ -78,8 +80,8 @@ def _parser(product: Product, midnight_ns: int) -> Parse[str]:
         fields = line.rstrip("\n").split(",")
         if len(fields) != 6 or fields[5] not in ("0", "1"):
             raise RowError(RowReason.MALFORMED)
-        exchange_ns = midnight_ns + _ms_of_day(fields[0]) * _NS_PER_MS
-        row = TradeRow(number, exchange_ns, ticks_of(fields[1]), _lots(fields[2]))
+        exchange_ns = midnight_ns + ms_of_day(fields[0]) * _NS_PER_MS
+        row = TradeRow(number, exchange_ns, ticks_of(fields[1]), lots_from_text(fields[2]))
         if fields[5] == "1":
             raise RowError(RowReason.SUSPICIOUS)
         return (row,)
@@ -87,13 +89,8 @@ def _parser(product: Product, midnight_ns: int) -> Parse[str]:
     return parse
 
 
-def _ms_of_day(text: str) -> int:
+def ms_of_day(text: str) -> int:
+    """Read milliseconds since midnight; `RowError` MALFORMED outside one day."""
     if not text.isdecimal() or len(text) > 8 or int(text) >= _MS_PER_DAY:
-        raise RowError(RowReason.MALFORMED)
-    return int(text)
-
-
-def _lots(text: str) -> int:
-    if not text.isdecimal() or len(text) > _QUANTITY_MAX_DIGITS:
         raise RowError(RowReason.MALFORMED)
     return int(text)

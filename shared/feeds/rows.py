@@ -60,6 +60,52 @@ class DepthRow(NamedTuple):
 FeedRow: TypeAlias = TradeRow | QuoteRow | DepthRow
 
 
+class Prices(NamedTuple):
+    """The prices of a bar, in ticks."""
+
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    close_ticks: int
+
+
+class BarRow(NamedTuple):
+    """Trades of a span of time. `exchange_ns` is its START; volume 0 is real."""
+
+    row_number: int
+    exchange_ns: int
+    span_s: int
+    prices: Prices
+    volume_lots: int
+
+
+class QuoteBarRow(NamedTuple):
+    """Best prices of a span of time, and the last sizes. None: that side was not quoted."""
+
+    row_number: int
+    exchange_ns: int
+    span_s: int
+    bid: Prices | None
+    bid_lots: int
+    ask: Prices | None
+    ask_lots: int
+
+
+class DefinitionRow(NamedTuple):
+    """What the exchange said of the contract on a day. None: it did not say."""
+
+    row_number: int
+    exchange_ns: int
+    tick_nanos: int
+    expires_ns: int | None
+    low_limit_ticks: int | None
+    high_limit_ticks: int | None
+
+
+# All that files hold; bars and definitions are stored, not played.
+FileRow: TypeAlias = FeedRow | BarRow | QuoteBarRow | DefinitionRow
+
+
 class RowReason(StrEnum):
     """Why a row is bad."""
 
@@ -67,6 +113,7 @@ class RowReason(StrEnum):
     OFF_TICK = "OFF_TICK"
     BACKWARDS = "BACKWARDS"
     SUSPICIOUS = "SUSPICIOUS"
+    NOT_A_BAR = "NOT_A_BAR"
 
 
 class RowError(ValueError):
@@ -106,10 +153,10 @@ class FeedCounts:
     rows_bad: int = 0
 
 
-Raw = TypeVar("Raw", str, bytes)
-# Makes the feed's rows out of one row of a file, numbered from the given number on. None: the row
+Raw = TypeVar("Raw")
+# Makes rows out of one line or record of a file, numbered from the given number on. None: the row
 # is of another instrument. Raises `RowError` or `PriceError`.
-Parse: TypeAlias = Callable[[Raw, int], tuple[FeedRow, ...] | None]
+Parse: TypeAlias = Callable[[Raw, int], tuple[FileRow, ...] | None]
 
 
 class Section(NamedTuple, Generic[Raw]):

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from shared.feeds import synthetic_book
 from shared.feeds.chance import PARTS, Chance, chance, draw
-from shared.feeds.feed import PassedOver
+from shared.feeds.reading import PassedOver
 from shared.feeds.rows import BookLevel, DepthRow, FeedCounts, FeedRow, QuoteRow, TradeRow
 from shared.feeds.synthetic_book import Book
 from shared.feeds.synthetic_rate import JUMP, ROW, Minute, Synthetic, minute_at, wait_ns

@@ -26,6 +26,7 @@ from shared.markets.sessions import (
     next_time_of_day_ns,
     next_trading_day_ns,
     trading_day,
+    utc_ns_of_new_york,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "ticks_from_nanos",
     "ticks_from_text",
     "trading_day",
+    "utc_ns_of_new_york",
 ]

@@ -78,6 +78,8 @@ _ALL = (
              months=_QUARTERLY, assumed=(2_250, 1)),
     _product("M2K", "CME", "Micro E-mini Russell 2000", tick=("0.1", 100_000_000, 500),
              months=_QUARTERLY, assumed=(620, 1)),
+    _product("6E", "CME", "Euro FX", tick=("0.00005", 50_000, 6_250),
+             months=_QUARTERLY, assumed=(2_450, 1)),
     _product("CL", "NYMEX", "WTI crude oil", tick=("0.01", 10_000_000, 10_000),
              months=MONTH_LETTERS, assumed=(2_400, 1)),
     _product("MCL", "NYMEX", "Micro WTI crude oil", tick=("0.01", 10_000_000, 1_000),

@@ -86,6 +86,14 @@ def next_time_of_day_ns(stream_ns: int, second_of_day: int) -> int:
     return _utc_s(day + 1, second_of_day) * NANOS_PER_SECOND
 
 
+def utc_ns_of_new_york(day: int, second_of_day: int) -> int:
+    """Return the UTC ns at which New York's clock shows this second of this day.
+
+    A time that comes twice (November) means its first.
+    """
+    return _utc_s(day, second_of_day) * NANOS_PER_SECOND
+
+
 def format_day(day: int) -> str:
     """Write a day number since 1970-01-01 as `2018-05-07`."""
     year, month, day_of_month = _civil_from_day(day)

@@ -40,7 +40,7 @@ def test_ticks_and_values_equal_leans_table() -> None:
 @pytest.mark.parametrize(("root", "mills"), [
     ("ES", 12_500), ("NQ", 5_000), ("YM", 5_000), ("RTY", 5_000), ("CL", 10_000),
     ("GC", 10_000), ("ZN", 15_625), ("MES", 1_250), ("MNQ", 500), ("MYM", 500),
-    ("M2K", 500), ("MCL", 1_000), ("MGC", 1_000),
+    ("M2K", 500), ("MCL", 1_000), ("MGC", 1_000), ("6E", 6_250),
 ])  # fmt: skip
 def test_tick_values(root: str, mills: int) -> None:
     assert product_of(root).tick_value_mills == mills

@@ -1,0 +1,158 @@
+"""Plays a contract out of a catalogue: which parts, in which order, and bars as trades.
+
+The same minutes may be in the catalogue twice, as trades and as bars say. They are played once:
+ticks with quotes win over trades alone, these over bars, these over quotes alone; among equals the
+one that was imported first. What is left out is named in `passed_over`.
+
+Bars are an APPROXIMATION. A bar becomes four trades: open at its start, then the extreme that is
+nearer to the open, then the other, then close one nanosecond before its end; each has a quarter of
+the volume, the close what remains. So bars of the same span made from them are the recorded ones,
+to the tick and the lot; what happened within a bar is made up. Quote bars of the same span stand
+around their bar: the opening quote before its first trade, the closing quote behind its last one,
+both with the bar's last sizes. Bars longer than a minute are not played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from heapq import merge
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from shared.catalogue.manifest import Entry, Manifest
+from shared.catalogue.tables import BARS, QUOTE_BARS, TICKS, read_part
+from shared.feeds import BadRow, BookLevel, Feed, PassedOver, QuoteRow, TradeRow
+from shared.feeds.reading import FeedFile, no_rows
+from shared.feeds.rows import FileRow, Section
+from shared.markets import NANOS_PER_SECOND, Contract
+
+PLAYED_SPAN_S_MAX = 60
+NOT_PLAYED = 9
+Cells: TypeAlias = tuple[Any, ...]
+
+
+def open_catalogue(
+    root: Path, contract: Contract, on_bad_row: Callable[[BadRow], None] | None = None
+) -> Feed:
+    """Open all that a catalogue holds of a contract as one feed.
+
+    Raises `OperatorFault` if it holds nothing that can be played, `OurFault` if it is damaged.
+    """
+    manifest = Manifest.load(root)
+    mine = [entry for entry in manifest.entries if entry.instrument == contract.code]
+    chosen, passed_over = _chosen(mine)
+    if not chosen:
+        seen = ", ".join(sorted({entry.instrument for entry in manifest.entries})) or "nothing"
+        why = "; ".join(f"{passed.file}: {passed.why}" for passed in passed_over[:5])
+        raise no_rows(root, contract, why or f"it holds {seen}")
+    quote_bars = [entry for entry in mine if entry.table == QUOTE_BARS]
+    files = [_file(root, entry, quote_bars) for entry in chosen]
+    return Feed(contract, files, passed_over, on_bad_row)
+
+
+def _chosen(entries: list[Entry]) -> tuple[list[Entry], list[PassedOver]]:
+    """The parts to play, in order of time, and why the others are not."""
+    chosen: list[Entry] = []
+    passed_over: list[PassedOver] = []
+    for entry in sorted(entries, key=_rank):
+        rival = next((each for each in chosen if _overlap(entry, each)), None)
+        if entry.part is None or _rank(entry) == NOT_PLAYED:
+            if entry.table != QUOTE_BARS:
+                passed_over.append(PassedOver(entry.source, f"{_name(entry)} are not played"))
+        elif rival is not None:
+            passed_over.append(PassedOver(entry.source, f"the same time is in {rival.source}"))
+        else:
+            chosen.append(entry)
+    return sorted(chosen, key=lambda entry: entry.first_ns), passed_over
+
+
+def _rank(entry: Entry) -> int:
+    """The smaller, the better to play."""
+    if entry.table == TICKS:
+        return {(True, True): 0, (True, False): 1}.get((entry.trades > 0, entry.quotes > 0), 4)
+    playable = entry.table == BARS and entry.span_s <= PLAYED_SPAN_S_MAX
+    return (2 if entry.span_s < PLAYED_SPAN_S_MAX else 3) if playable else NOT_PLAYED
+
+
+def _overlap(one: Entry, other: Entry) -> bool:
+    if (one.first_ns, one.last_ns) == (other.first_ns, other.last_ns):
+        return True
+    return one.first_ns < other.last_ns and other.first_ns < one.last_ns
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.table} of {entry.span_s} s" if entry.span_s else entry.table
+
+
+def _file(root: Path, entry: Entry, quote_bars: list[Entry]) -> FeedFile:
+    path = root / str(entry.part)
+    if entry.table == TICKS:
+        return FeedFile(path, [Section(str(path), read_part(path), 1, _tick)])
+    around = [
+        root / str(each.part)
+        for each in sorted(quote_bars, key=lambda each: each.first_ns)
+        if each.span_s == entry.span_s and _overlap(each, entry) and each.part
+    ]
+    minutes = _minutes(path, around, (entry.first_ns, entry.last_ns))
+    return FeedFile(path, [Section(str(path), minutes, 1, _bar_rows)])
+
+
+def _tick(cells: Cells, number: int) -> tuple[FileRow, ...]:
+    at_ns, price_ticks, lots, bid_ticks, bid_lots, ask_ticks, ask_lots, is_trade = cells
+    if is_trade:
+        return (TradeRow(number, at_ns, price_ticks, lots),)
+    return (QuoteRow(number, at_ns, _level(bid_ticks, bid_lots), _level(ask_ticks, ask_lots)),)
+
+
+def _level(price_ticks: int | None, lots: int) -> BookLevel | None:
+    return None if price_ticks is None else BookLevel(price_ticks, lots)
+
+
+# --- bars -----------------------------------------------------------------------------------------
+
+Minute: TypeAlias = dict[str, Cells]
+
+
+def _minutes(bars: Path, quotes: list[Path], span: tuple[int, int]) -> Iterator[Minute]:
+    """What each minute has: its bar, its quote bar, or both."""
+    first_ns, last_ns = span
+    trade_bars = ((cells[0], BARS, cells) for cells in read_part(bars))
+    quote_bars = (
+        (cells[0], QUOTE_BARS, cells)
+        for cells in chain.from_iterable(map(read_part, quotes))
+        if first_ns <= cells[0] < last_ns
+    )
+    both = merge(trade_bars, quote_bars, key=lambda found: found[0])
+    for _, found in groupby(both, key=lambda found: found[0]):
+        yield {table: cells for _, table, cells in found}
+
+
+def _bar_rows(minute: Minute, number: int) -> tuple[FileRow, ...]:
+    """The approximation that is described above."""
+    bar, quotes = minute.get(BARS), minute.get(QUOTE_BARS)
+    trades = [] if bar is None else _trades(bar)
+    first = [] if quotes is None else [_quote(quotes, 0)]
+    last = [] if quotes is None else [_quote(quotes, 3)]
+    rows = [*first, *trades, *last]
+    return tuple(row._replace(row_number=number + place) for place, row in enumerate(rows))
+
+
+def _trades(bar: Cells) -> list[TradeRow | QuoteRow]:
+    start_ns, span_s, open_ticks, high_ticks, low_ticks, close_ticks, volume_lots = bar
+    span_ns = span_s * NANOS_PER_SECOND
+    low_first = open_ticks - low_ticks <= high_ticks - open_ticks
+    extremes = (low_ticks, high_ticks) if low_first else (high_ticks, low_ticks)
+    prices = (open_ticks, *extremes, close_ticks)
+    times = (start_ns, start_ns + span_ns // 4, start_ns + span_ns // 2, start_ns + span_ns - 1)
+    part = volume_lots // 4
+    lots = (part, part, part, volume_lots - 3 * part)
+    return [TradeRow(0, *cells) for cells in zip(times, prices, lots, strict=True)]
+
+
+def _quote(quotes: Cells, which: int) -> TradeRow | QuoteRow:
+    """The quote at the open (0) or the close (3) of a quote bar."""
+    start_ns, span_s, *rest = quotes
+    at_ns = start_ns if which == 0 else start_ns + span_s * NANOS_PER_SECOND - 1
+    bid, bid_lots, ask, ask_lots = rest[:4], rest[4], rest[5:9], rest[9]
+    return QuoteRow(0, at_ns, _level(bid[which], bid_lots), _level(ask[which], ask_lots))
