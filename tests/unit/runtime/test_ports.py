@@ -8,15 +8,17 @@ import urllib.request
 import pytest
 
 from shared.kernel.errors import OperatorFault
+from shared.runtime.counts import Counts
 from shared.runtime.host import Service
 from shared.runtime.main import placed
-from shared.runtime.metrics import LOOPBACK, Counts, HostCollector, serve
+from shared.runtime.metrics import LOOPBACK, Board, HostCollector, serve
+from shared.runtime.paths import Paths
 from shared.runtime.ports import METRICS_PORTS
 from tests.unit.runtime.small_world import DecidingCore
 
 
 def collector() -> HostCollector:
-    return HostCollector("venue", Counts(), lambda: {"epoch": 1.0})
+    return HostCollector(Board("venue", Counts(), Paths("venue")), lambda: 0)
 
 
 def test_without_an_address_it_is_a_free_port_on_loopback() -> None:
@@ -33,7 +35,7 @@ def test_with_an_address_it_is_the_services_own_port_there() -> None:
 def test_it_is_served_at_that_address_and_at_no_other() -> None:
     port = serve(collector(), 0, "127.0.0.2")
     with urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=5) as response:
-        assert b"bulkhead_epoch" in response.read()
+        assert b"bulkhead_" in response.read()
     with pytest.raises(OSError), socket.create_connection((LOOPBACK, port), timeout=5):
         pass
 
