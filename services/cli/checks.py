@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
@@ -35,14 +35,19 @@ STAND_IN: Tables = {
 
 def check_run(run: RunFolder) -> dict[str, dict[str, Any]]:
     """The effective settings of every service; `OperatorFault` for the first that is wrong."""
+    refuse_unknown_tables(read_toml(run.config))
+    _check_strategy(run)
+    return {"run": asdict(run.settings), **{name: _settings(run, name) for name in SERVICES}}
+
+
+def refuse_unknown_tables(tables: Mapping[str, Any]) -> None:
+    """Every key stands in a table of a service, or in `[run]`."""
     known = ("run", *SERVICES)
-    for table, content in read_toml(run.config).items():
+    for table, content in tables.items():
         if table not in known or not isinstance(content, dict):
             raise OperatorFault(
                 "CONFIG_UNKNOWN_TABLE", field=table, value="", fix=f"Tables: {', '.join(known)}."
             )
-    _check_strategy(run)
-    return {"run": asdict(run.settings), **{name: _settings(run, name) for name in SERVICES}}
 
 
 def _check_strategy(run: RunFolder) -> None:
@@ -73,9 +78,5 @@ def opened(path: Path) -> Iterator[RunFolder]:
 
 def _as_run(tables: Tables) -> dict[str, Any]:
     """What only a run knows gets a stand-in; of `[run]` a config file may say a part."""
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise OperatorFault(
-                "CONFIG_UNKNOWN_KEY", field=name, value=table, fix="Every key stands in a table."
-            )
+    refuse_unknown_tables(tables)
     return {**STAND_IN, **tables, "run": {**STAND_IN["run"], **tables.get("run", {})}}

@@ -161,11 +161,19 @@ def toml_text(tables: Tables) -> str:
     for name, table in tables.items():
         if table:
             lines.append(f"[{name}]")
-            lines += [
-                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
-            ]
+            lines += [f"{key} = {_toml_value(value)}" for key, value in table.items()]
             lines.append("")
     return "\n".join(lines)
+
+
+def _toml_value(value: object) -> str:
+    """Also what has no place in a config: it is for the settings to refuse, by its name."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _new_id() -> str:

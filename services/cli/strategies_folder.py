@@ -25,7 +25,7 @@ def default_folder() -> Path:
 def named_in(tables: Mapping[str, Any]) -> str:
     """The folder that these settings name; empty if none."""
     table = tables.get(TABLE)
-    found = table.get(KEY, "") if isinstance(table, dict) else ""
+    found = table.get(KEY, "") if isinstance(table, Mapping) else ""
     return found if isinstance(found, str) else ""
 
 
@@ -36,8 +36,8 @@ def absolute_in(tables: dict[str, Any], config: Path) -> dict[str, Any]:
 
 
 def with_default(tables: Tables, before: Tables | None = None) -> Tables:
-    """Settings that name a folder as they are; else the folder from before, or the default one."""
-    if named_in(tables):
+    """Settings that name a folder, or none, as they are; else that from before, or the default."""
+    if KEY in tables.get(TABLE, {}):
         return tables
     old = named_in(before or {})
     folder = Path(old) if old else default_folder()

@@ -45,16 +45,17 @@ STATE_KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the id stands for. `order_ids`: the orders of it; `steps`: messages that led to it.
+    """What the id stands for.
 
-    `moments_ns`: boot times at which something happened to it, in order.
+    `moments_ns`: boot times at which something happened to it, in order. `order_ids`: the orders of
+    it. `messages`: (layer, id) of what led to it.
     """
 
     wanted: str
     moments_ns: tuple[int, ...]
     stream_ns: int
     order_ids: tuple[str, ...]
-    steps: frozenset[tuple[str, str]] = frozenset()
+    messages: dict[tuple[str, str], None] = field(default_factory=dict)
     kill_id: str | None = None
 
     def side(self, entry: Entry) -> int:
@@ -145,7 +146,7 @@ def subject_of(wanted: str, traces: list[Trace]) -> Subject:
         tuple(sorted(step.boot_ns for step in steps)),
         steps[0].stream_ns,
         tuple(found.client_order_id for found in traces),
-        frozenset((step.layer, step.message_id) for step in steps),
+        dict.fromkeys((step.layer, step.message_id) for step in steps),
     )
 
 
@@ -178,7 +179,7 @@ class IncidentReader:
         self._signal_ns = subject.moments_ns[0]
         self._auditor = Auditor()
         self._lines: list[tuple[int, dict[str, object]]] = []
-        self._known: set[tuple[str, str]] = set()
+        self._taken: dict[tuple[str, str], None] = {}
 
     def add(self, entry: Entry) -> None:
         """Take one record."""
@@ -204,7 +205,7 @@ class IncidentReader:
 
     def _belongs(self, entry: Entry) -> bool:
         subject, kind = self._subject, entry.envelope.kind
-        if (entry.layer, entry.envelope.id) in subject.steps:
+        if (entry.layer, entry.envelope.id) in subject.messages:
             return True
         if kind in MARKET_KINDS or kind == "heartbeat":
             return False
@@ -214,9 +215,9 @@ class IncidentReader:
 
     def _take(self, entry: Entry) -> None:
         mark = (entry.layer, entry.envelope.id)
-        if mark in self._known:
+        if mark in self._taken:
             return
-        self._known.add(mark)
+        self._taken[mark] = None
         self._found.chain.append(entry)
         if entry.envelope.kind == "intent":
             self._signal_ns = entry.now.boot_ns

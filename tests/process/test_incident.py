@@ -40,7 +40,7 @@ def test_a_trade_and_a_kill_are_told_on_one_page_each(paper: Bulkhead) -> None:
     record = run / "venue" / "received.log"
     wait_until("orders flow", lambda: record.exists() and len(orders_received(run)) > 20)
 
-    order = next(iter(orders_received(run)))
+    order = str(orders_received(run)[0].body["client_order_id"])
     wait_until("it is filled", lambda: "FILLED" in incident(paper, order)[0]["outcomes"])
     report, text = incident(paper, order)
     assert report["client_order_ids"] == [order] and report["missing"] == []
