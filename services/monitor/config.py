@@ -23,7 +23,7 @@ class Tunables:
     hold_back_ns: Annotated[StrictInt, Field(ge=0, le=60 * SECOND)] = 500 * MS
     poll_every_ns: Annotated[StrictInt, Field(ge=200 * MS, le=60 * SECOND)] = 200 * MS
     records_per_poll: Annotated[StrictInt, Field(ge=1, le=100_000)] = 4_000
-    loss_alarm_cents: Annotated[StrictInt, Field(ge=1, le=10**12)] = 100_000
+    loss_alarm_cents: Annotated[StrictInt, Field(ge=1, le=10**12)] = 500_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ import pytest
 import yaml
 
 from proto_schemas.registry import SERVICES
+from tests.process.test_kills import wait_until
+from tests.unit.deploy.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy/prometheus/rules/bulkhead.yml"
@@ -32,28 +34,10 @@ LOOPBACK = "127.0.0.1"
 PORT_SAID = re.compile(r'"metrics_port": (\d+)')
 
 
-def need(program: str, package: str) -> str:
-    """Where it is; skipped, and said why, if it is not installed."""
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is not installed (Debian: apt-get install {package})")
-    return found
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
-
-
-def wait_until(what: str, holds: Callable[[], bool], timeout_s: float = 40) -> float:
-    """Seconds until it held; the test fails if it never does."""
-    began = time.monotonic()
-    while not holds():
-        if time.monotonic() - began > timeout_s:
-            pytest.fail(f"not within {timeout_s:.0f} s: {what}")
-        time.sleep(0.25)
-    return time.monotonic() - began
 
 
 class Listener:
@@ -98,8 +82,7 @@ class Watch:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        prometheus = need("prometheus", "prometheus")
-        manager = need("prometheus-alertmanager", "prometheus-alertmanager")
+        prometheus, manager = tool("prometheus"), tool("prometheus-alertmanager")
         self.point()
         self._write_configs()
         self._spawn(
@@ -110,7 +93,7 @@ class Watch:
             prometheus, "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb",
             f"--web.listen-address={LOOPBACK}:{self.port}",
         )  # fmt: skip
-        wait_until("every target is scraped", lambda: self.up() == set(SERVICES))
+        wait_until("every target is scraped", lambda: self.up() == set(SERVICES), 40)
 
     def point(self) -> None:
         """Write where each service is now."""
@@ -165,9 +148,11 @@ class Watch:
             ) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                return []  # it is still starting
             pytest.fail(f"{parameters}: {error.read().decode()}")
-        except OSError:
-            return []  # it is still starting
+        except urllib.error.URLError:
+            return []  # it does not listen yet
         assert answer["status"] == "success", (parameters, answer)
         found = answer["data"]["result"]
         assert isinstance(found, list)

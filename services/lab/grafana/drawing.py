@@ -31,6 +31,7 @@ from grafana_foundation_sdk.models.dashboard import (
     Dashboard,
     DashboardCursorSync,
     DataSourceRef,
+    DataTransformerConfig,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -99,11 +100,12 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The newest of each series, one a line."""
+    """The newest of each series, one a line. `hidden`: columns that would tell nothing."""
 
     title: str
     text: str
     query: Query
+    hidden: tuple[str, ...] = ()
     unit: str = "none"
     width: int = 12
     height: int = GRAPH_HEIGHT
@@ -169,7 +171,7 @@ def _panel(panel: Panel) -> Builder:
         case Graph():
             made = _graph(panel)
         case Listing():
-            made = table.Panel().with_target(_target(panel.query, "A", instant=True, as_table=True))
+            made = _listing(panel)
     made.title(panel.title).description(panel.text).unit(panel.unit).datasource(DATASOURCE)
     return made.span(panel.width).height(panel.height)
 
@@ -204,6 +206,14 @@ def _graph(panel: Graph) -> timeseries.Panel:
     for number, query in enumerate(panel.queries):
         made.with_target(_target(query, chr(ord("A") + number)))
     return made
+
+
+def _listing(panel: Listing) -> table.Panel:
+    hidden = DataTransformerConfig(
+        id_val="organize", options={"excludeByName": dict.fromkeys(panel.hidden, True)}
+    )
+    target = _target(panel.query, "A", instant=True, as_table=True)
+    return table.Panel().with_target(target).with_transformation(hidden)
 
 
 def _target(

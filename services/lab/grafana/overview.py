@@ -143,6 +143,7 @@ PROCESSES = (
         "Alerts firing",
         "MonitoringAlive is always there: it shows that alerts are evaluated.",
         Query('ALERTS{alertstate="firing"}'),
+        hidden=("Time", "Value", "__name__", "alertstate", "job"),
     ),
     Graph(
         "Heartbeats",

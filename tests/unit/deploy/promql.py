@@ -31,9 +31,9 @@ def problems(expr: str) -> list[str]:
     found = [f"{name}: no such metric" for name in metrics(expr) if not _known(name)]
     for name, inside in SELECTOR.findall(STRING.sub('""', expr)):
         asked = set(re.findall(r"(\w+)\s*[=!]", inside))
-        found += [f"{name} has no label {label}" for label in sorted(asked - _labels(name))]
+        found += [f"{name} has no label {label}" for label in sorted(asked - labels_of(name))]
     grouped = {label.strip() for part in LABEL_LIST.findall(expr) for label in part.split(",")}
-    had = set().union(*(_labels(name) for name in metrics(expr)), *[set(_made(expr))])
+    had = set().union(*(labels_of(name) for name in metrics(expr)), *[set(_made(expr))])
     return found + [f"nothing here has label {label}" for label in sorted(grouped - had - {""})]
 
 
@@ -46,7 +46,8 @@ def _known(name: str) -> bool:
     return name in EXPORTED or name in FOREIGN
 
 
-def _labels(name: str) -> set[str]:
+def labels_of(name: str) -> set[str]:
+    """The labels that a metric can have."""
     row = EXPORTED.get(name)
     return EVERYWHERE | (set(row.labels) if row is not None else OF_FOREIGN)
 

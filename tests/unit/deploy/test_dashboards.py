@@ -61,13 +61,8 @@ def test_a_word_that_grafana_does_not_know_would_be_lost_on_that_way() -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_names_known_metrics_and_its_legend_known_labels(query: Query) -> None:
     assert promql.problems(query.expr) == []
-    labels = set().union(*(_labels(name) for name in promql.metrics(query.expr)))
+    labels = set().union(*(promql.labels_of(name) for name in promql.metrics(query.expr)))
     assert promql.legend_labels(query.legend) <= labels, query
-
-
-def _labels(name: str) -> set[str]:
-    row = promql.EXPORTED.get(name)
-    return promql.EVERYWHERE | (set(row.labels) if row is not None else promql.OF_FOREIGN)
 
 
 def test_every_query_parses(tmp_path: Path) -> None:
