@@ -172,12 +172,13 @@ def _utc(at_ns: int | None) -> str | None:
 
 
 def _say_held(held: list[dict[str, Any]]) -> None:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
-    table = Table("instrument", "table")
-    for name in ("files", "rows", "from (UTC)", "to (UTC)"):
-        table.add_column(name, justify="right" if name in ("files", "rows") else "left")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for name in ("instrument", "table", "files", "rows", "from (UTC)", "to (UTC)"):
+        justify: JustifyMethod = "right" if name in ("files", "rows") else "left"
+        table.add_column(name, justify=justify, no_wrap=True)
     for each in held:
         numbers = f"{each['files']:,}", f"{each['rows']:,}"
         days = (str(each[end])[:16].replace("T", " ") for end in ("first_utc", "last_utc"))

@@ -164,13 +164,12 @@ class _OneFile:
         part = f"{self.contract.code}/{table}-{digest[:16]}.parquet" if batch else None
         if part is not None:
             with whole_file(self.manifest.root / part) as stream:
-                writer = PartWriter(stream, table, self.contract)
-                while batch:
-                    writer.write(batch)
-                    self._look_at(batch)
-                    watch(here._replace(rows=reading.counts.rows_in))
-                    batch = list(islice(reading, BATCH_ROWS))
-                writer.close()
+                with PartWriter(stream, table, self.contract) as writer:
+                    while batch:
+                        writer.write(batch)
+                        self._look_at(batch)
+                        watch(here._replace(rows=reading.counts.rows_in))
+                        batch = list(islice(reading, BATCH_ROWS))
                 self._refuse_if_bad(reading)
         after = self.file.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

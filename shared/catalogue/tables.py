@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from shared.feeds.rows import BarRow, DefinitionRow, FileRow, QuoteBarRow, QuoteRow, TradeRow
 from shared.kernel.check import check
@@ -66,7 +66,11 @@ def table_of(row: FileRow) -> str:
 
 
 class PartWriter:
-    """Writes one part, a batch at a time, so that memory does not grow with the file."""
+    """Writes one part, a batch at a time, so that memory does not grow with the file.
+
+    A context manager: a block that ends well writes the end of the file; one that does not leaves
+    a file that is no Parquet file, for the caller to throw away.
+    """
 
     def __init__(self, stream: BinaryIO, table: str, contract: Contract) -> None:
         facts = {"instrument": contract.code, "tick": contract.product.tick_text, "table": table}
@@ -89,9 +93,14 @@ class PartWriter:
         ]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
-    def close(self) -> None:
-        """Write the end of the file."""
-        self._writer.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._writer.close()
+        else:
+            self._writer.is_open = False  # else it would write again when it is collected
 
 
 def read_part(path: Path) -> Iterator[tuple[Any, ...]]:
