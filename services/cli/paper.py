@@ -121,7 +121,9 @@ def _tables(wanted: Wanted, before: Tables | None = None) -> Tables:
         venue.pop("synthetic_seed", None)
     venue.update(given.get("venue", {}))
     venue.update(wanted.speed or {})
-    return {**{name: table for name, table in given.items() if name != "run"}, "venue": venue}
+    market = {"when_behind": "conflate", **given.get("market_data", {})}  # as a live feed would
+    others = {name: table for name, table in given.items() if name != "run"}
+    return {**others, "market_data": market, "venue": venue}
 
 
 def _given(wanted: Wanted) -> Tables:
