@@ -42,8 +42,13 @@ def demo(
 
 @app.command()
 def replay(
-    data: Annotated[Path, typer.Argument(metavar="PATH", help="A data file or a folder of them.")],
     instrument: Annotated[str, typer.Option("--instrument", help="Contract, such as ESM18.")],
+    data: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="A data file or a folder of them.")
+    ] = None,
+    made_up: Annotated[
+        int | None, typer.Option("--made-up", min=1, help="Instead: rows of the made-up market.")
+    ] = None,
     strategy: Strategy = DEFAULT_STRATEGY,
     speed: Annotated[str, typer.Option("--speed", help="max, or times real speed.")] = "max",
     timeout: Annotated[
@@ -58,8 +63,10 @@ def replay(
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
-        root = runs_root(runs_dir)
-        return run_replay(ReplayOptions(data, instrument, strategy, speed, timeout, root, as_json))
+        options = ReplayOptions(
+            data, made_up, instrument, strategy, speed, timeout, runs_root(runs_dir), as_json
+        )
+        return run_replay(options)
 
     finish(work, as_json)
 

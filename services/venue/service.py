@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from services.venue.config import load
 from services.venue.core import VenueCore
 from services.venue.feed_pump import FeedPump, OnBadRow
@@ -26,8 +28,7 @@ def build(run: RunFolder) -> Service:
 
     def open_rows(on_bad: OnBadRow) -> Feed | SyntheticFeed:
         if (made_up := config.made_up) is not None:
-            market = Synthetic(made_up.seed, made_up.start_ns, made_up.rate_milli)
-            return SyntheticFeed(contract, market)
+            return SyntheticFeed(contract, Synthetic(*astuple(made_up)))
         return open_feed(config.data_path, contract, on_bad_row=on_bad)
 
     pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row)
