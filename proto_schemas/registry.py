@@ -91,9 +91,9 @@ TABLE: tuple[Row, ...] = (
     Row(market_data.Mark, "conflate", _DATA, _RISK + _LEDGER + _DOG, "mark", rate_per_s=20),
     Row(market_data.FeedStatus, "latch", _DATA, _RISK + _DOG + _MONITOR, "feed", rate_per_s=1),
     # the order path
-    Row(signals.Intent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=2),
+    Row(signals.Intent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=3),
     Row(signals.CancelIntent, "command", _STRATEGY, _RISK, replies=_DECIDED),
-    Row(signals.ReplaceIntent, "command", _STRATEGY, _RISK, replies=_DECIDED),
+    Row(signals.ReplaceIntent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=2),
     Row(signals.Decision, "reply", _RISK, _STRATEGY),
     Row(signals.Approval, "command", _RISK, _ROUTER, replies=_ACK, version=2),
     Row(signals.CancelApproval, "command", _RISK, _ROUTER, replies=_ACK),

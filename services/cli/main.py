@@ -58,6 +58,9 @@ def replay(
         typer.Argument(metavar="[PATH]", help="A data file or a folder of them; else a catalogue."),
     ] = None,
     catalogue: CatalogueDir = None,
+    made_up: Annotated[
+        int | None, typer.Option("--made-up", min=1, help="Instead: rows of the made-up market.")
+    ] = None,
     strategy: Strategy = DEFAULT_STRATEGY,
     speed: Annotated[str, typer.Option("--speed", help="max, or times real speed.")] = "max",
     timeout: Annotated[
@@ -80,9 +83,11 @@ def replay(
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
+        path = recorded_path(data, catalogue) if made_up is None or data else None
         root = runs_root(runs_dir)
-        path = recorded_path(data, catalogue)
-        options = ReplayOptions(path, instrument, strategy, speed, timeout, lockstep, root, as_json)
+        options = ReplayOptions(
+            path, made_up, instrument, strategy, speed, timeout, lockstep, root, as_json
+        )
         return run_replay(options)
 
     finish(work, as_json)

@@ -124,8 +124,9 @@ def _tables(wanted: Wanted, before: Tables | None = None) -> Tables:
         venue.pop("synthetic_seed", None)
     venue.update(given.get("venue", {}))
     venue.update(wanted.speed or {})
-    tables = {**{name: table for name, table in given.items() if name != "run"}, "venue": venue}
-    return with_default(tables, before)
+    market = {"when_behind": "conflate", **given.get("market_data", {})}  # as a live feed would
+    others = {name: table for name, table in given.items() if name != "run"}
+    return with_default({**others, "market_data": market, "venue": venue}, before)
 
 
 def _given(wanted: Wanted) -> Tables:

@@ -1,4 +1,4 @@
-"""`bulkhead replay`: recorded data through the real processes, at any speed, with nothing lost.
+"""`bulkhead replay`: recorded data, or made-up rows, through the real processes, nothing lost.
 
 At `--speed max` the feed is paced by credit alone. There is no overall limit unless `--timeout`
 sets one; a minute without progress ends it.
@@ -26,13 +26,15 @@ from shared.runtime.run_folder import RunFolder
 
 BAD_ROWS_SHOWN_MAX = 20
 SPEED_MAX = "max"
+SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """The options of the command."""
 
-    data: Path
+    data: Path | None
+    made_up_rows: int | None
     instrument: str
     strategy: str
     speed: str
@@ -46,12 +48,10 @@ def run_replay(options: ReplayOptions) -> int:
     """Run it and report; the exit code."""
     outcome = Outcome("replay")
     with reporting(outcome):
-        path = options.data.absolute()
-        venue: dict[str, Scalar] = {"data_path": str(path), **speed_setting(options.speed)}
-        probe(path, options.instrument)
-        tables = with_default({"venue": venue})
+        name, feed = _feed_of(options)
+        tables = with_default({"venue": {**feed, **speed_setting(options.speed)}})
         new = NewRun("replay", options.instrument, options.strategy, tables, options.in_lockstep)
-        title = None if options.as_json else f"replay of {path.name}"
+        title = None if options.as_json else f"replay of {name}"
         limit_s = options.timeout_s
         deadline_s = None if limit_s is None else time.monotonic() + limit_s
         if options.in_lockstep:
@@ -64,6 +64,23 @@ def run_replay(options: ReplayOptions) -> int:
     else:
         say_result(outcome, run)
     return OK if outcome.ok else NOT_OK
+
+
+def _feed_of(options: ReplayOptions) -> tuple[str, dict[str, Scalar]]:
+    """Its name for people, and the venue's setting; a path is looked at before anything starts."""
+    if (options.data is None) == (options.made_up_rows is None):
+        raise OperatorFault(
+            "OPTION_MISSING",
+            field="PATH, --made-up",
+            value=(options.data, options.made_up_rows),
+            fix="Name recorded data, or say how many rows of the made-up market: one of the two.",
+        )
+    if options.data is None:
+        rows = options.made_up_rows or 0
+        return f"{rows:,} made-up rows", {"synthetic_seed": SEED, "synthetic_rows": rows}
+    path = options.data.absolute()
+    probe(path, options.instrument)
+    return path.name, {"data_path": str(path)}
 
 
 def speed_setting(speed: str) -> dict[str, Scalar]:

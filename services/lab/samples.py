@@ -217,9 +217,10 @@ _ORDER_PATH: tuple[Message, ...] = (
         expires_ns=RECEIVED_NS + 10**9,
         price_ticks=PRICE - 1,
         legs=_LEGS,
+        data_ns=RECEIVED_NS,
     ),
     CancelIntent(STRATEGY, ORDER),
-    ReplaceIntent(STRATEGY, ORDER, 7, 2, PRICE - 2, PRICE, RECEIVED_NS + 10**9),
+    ReplaceIntent(STRATEGY, ORDER, 7, 2, PRICE - 2, PRICE, RECEIVED_NS + 10**9, RECEIVED_NS),
     Decision(ORDER, False, "PRICE_COLLAR", "40 ticks", "57 ticks"),
     Approval(
         client_order_id=ORDER,

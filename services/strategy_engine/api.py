@@ -100,6 +100,12 @@ class Desk(Protocol):
     def depth(self) -> Depth | None: ...
 
     @property
+    def data_age_ns(self) -> int | None: ...
+
+    @property
+    def is_behind(self) -> bool: ...
+
+    @property
     def can_trade(self) -> bool: ...
 
     def place(self, wish: Wish) -> str | None:
@@ -154,6 +160,23 @@ class Context:
     def depth(self) -> Depth | None:
         """The last known levels of the book, best first; it may be older than `quote`."""
         return self._desk.depth
+
+    @property
+    def data_age_ns(self) -> int | None:
+        """How long ago the newest market event that you have seen came in; None before the first.
+
+        It is real time, so it differs from run to run: good for staying out, not for a signal.
+        """
+        return self._desk.data_age_ns
+
+    @property
+    def is_behind(self) -> bool:
+        """You see the market late: there are more events than you can take.
+
+        Quotes in between are left out then, and an order that you ask for may be refused
+        (`STALE_DATA`), because it rests on what is no longer so. Do less in your hooks.
+        """
+        return self._desk.is_behind
 
     @property
     def can_trade(self) -> bool:

@@ -21,6 +21,8 @@ class Tunables:
 
     `hook_limit_ns`: processor time that one call of a hook may take; the strategy is paused then.
 
+    `behind_after_ns`: how old the market may be when the strategy sees it before it is told so.
+
     `progress_every`: trades between two reports to the ingestor; the feed's pace follows them.
 
     `strategies_dir`: the folder with your own strategies; empty for none.
@@ -30,6 +32,7 @@ class Tunables:
     hook_limit_ns: Annotated[StrictInt, Field(ge=10 * MS, le=3 * SECOND)] = SECOND
     progress_every: Annotated[StrictInt, Field(ge=1, le=10_000)] = 32
     strategies_dir: Annotated[StrictStr, Field(pattern=r"^(/.*)?$", max_length=400)] = ""
+    behind_after_ns: Annotated[StrictInt, Field(ge=MS, le=60 * SECOND)] = 250 * MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class EngineState:
     source: Source = NO_SOURCE
     wish: Wish | None = None
     feed_seq: int = 0
+    seen_seqs: dict[str, int] = field(default_factory=dict)
     reported_seq: int = 0
     report_soon: bool = False
     ledger_up: bool = True
@@ -225,9 +226,13 @@ class StrategyEngineCore:
     def _tick(self, tick: Trade | Quote | Depth) -> None:
         """One row of the feed, whatever its kind."""
         state, desk = self._state, self._desk.state
-        if tick.feed_seq <= state.feed_seq:
+        kind = type(tick).__name__
+        if tick.feed_seq <= state.seen_seqs.get(kind, 0):
             return  # seen before a resync
-        state.feed_seq = tick.feed_seq
+        # A quote that was held back while we were behind comes after younger trades.
+        state.seen_seqs[kind] = tick.feed_seq
+        state.feed_seq = max(state.feed_seq, tick.feed_seq)
+        self._note_age(tick.receive_ns)
         match tick:
             case Trade():
                 desk.last_price_ticks = tick.price_ticks
@@ -243,6 +248,17 @@ class StrategyEngineCore:
         elif not state.report_soon:
             state.report_soon = True
             self._set_timer(PROGRESS_TIMER, PROGRESS_SOON_NS)
+
+    def _note_age(self, receive_ns: int) -> None:
+        before = self._desk.is_behind
+        self._desk.saw(receive_ns)
+        if self._desk.is_behind is before:
+            return
+        age_ns = self._desk.data_age_ns
+        if before:
+            self._log("strategy_caught_up", age_ns=age_ns)
+        else:
+            self._log("strategy_behind", "warning", age_ns=age_ns)
 
     def _bar(self, bar: Bar) -> None:
         if bar.start_ns <= self._state.bar_starts.get(bar.span_ns, -1):

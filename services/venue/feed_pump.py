@@ -99,7 +99,7 @@ class FeedPump:
         self._row = None
         self._last_exchange_ns = row.exchange_ns
         check(row.row_number == self._window.fed_seq + 1, "the pump stands where the core is", row)
-        return _message(row, self._instrument), row.exchange_ns
+        return message_of(row, self._instrument), row.exchange_ns
 
     def next_due_ns(self, now: Now) -> int | None:
         """When to ask again; None while only credit can help."""
@@ -176,7 +176,7 @@ class FeedPump:
         return base_boot_ns + (row.exchange_ns - base_exchange_ns) * 1_000 // self._speed_milli
 
 
-def _message(row: FeedRow, instrument: str) -> FeedTrade | FeedQuote | FeedDepth:
+def message_of(row: FeedRow, instrument: str) -> FeedTrade | FeedQuote | FeedDepth:
     """A row outside the contract's bounds would be journaled and then be unreadable: refuse it."""
     _check_bounds(row)
     number, exchange_ns = row.row_number, row.exchange_ns

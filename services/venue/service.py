@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from structlog.typing import FilteringBoundLogger
 
 from services.venue.config import load
@@ -33,8 +35,7 @@ def make_pump(run: RunFolder, core: VenueCore, log: FilteringBoundLogger) -> Fee
 
     def open_rows(on_bad: OnBadRow) -> Rows:
         if (made_up := config.made_up) is not None:
-            market = Synthetic(made_up.seed, made_up.start_ns, made_up.rate_milli)
-            return SyntheticFeed(contract, market)
+            return SyntheticFeed(contract, Synthetic(*astuple(made_up)))
         return open_recorded(config.data_path, contract, on_bad)
 
     pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row)

@@ -1,4 +1,4 @@
-"""A made-up market without an end: what `bulkhead up` trades on, with no keys and no download.
+"""A made-up market, without an end unless one is asked for: what `bulkhead up` trades on.
 
 Theory of operation. Every row follows from the seed, the row's number, the row before it and the
 last quote, and from nothing else. So the feed can be taken up again behind any row, in no time, and
@@ -67,6 +67,8 @@ class SyntheticFeed(Iterator[FeedRow]):
         return self
 
     def __next__(self) -> FeedRow:
+        if self._place.row_number == self._market.rows_max:
+            raise StopIteration
         row = self._next()
         self._place = _stepped(self._place, row)
         self.counts.rows_in += 1

@@ -39,11 +39,15 @@ ROW, PAUSE, BURST, DRIFT, JUMP, LEVELS = range(1, 7)
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """What describes one made-up market. `rate_milli` 1000 is the usual number of trades."""
+    """What describes one made-up market. `rate_milli` 1000 is the usual number of trades.
+
+    `rows_max`: where it ends, for a run that shall end; None: never.
+    """
 
     seed: int
     start_ns: int
     rate_milli: int = ONE
+    rows_max: int | None = None
 
 
 class Minute(NamedTuple):
