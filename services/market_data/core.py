@@ -24,14 +24,12 @@ Age. A feed is LIVE only if a row came in this life of the process and the last 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.control import Control, PeerStatus, Started, TimerFired
 from proto_schemas.enums import FeedState, Mode, ServiceState
 from proto_schemas.market_data import (
-    Bar,
     Depth,
     FeedCredit,
     FeedDepth,
@@ -45,10 +43,9 @@ from proto_schemas.market_data import (
     Quote,
     Trade,
 )
-from services.market_data.bars import BarBuilder
 from services.market_data.config import MarketDataConfig
-from services.market_data.conflation import Backlog
 from services.market_data.readings import readings
+from services.market_data.state import MarketDataState
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Publish, Send, SetTimer
 from shared.kernel.readings import Readings
@@ -61,39 +58,6 @@ TRICKLE_TIMER = "trickle"
 TRICKLE_EVERY_NS = 50 * MS
 TRICKLE_ROWS = 5  # in that time, while nobody may trade
 CREDIT_STEP_PARTS = 4  # tell the venue when a quarter of the window is free again
-
-
-@dataclass(slots=True)
-class MarketDataState:
-    """Everything that changes. `quiet_since_ns` (boot): since then a row could have come."""
-
-    feed: FeedState = FeedState.STALE
-    bars: BarBuilder = field(default_factory=BarBuilder)
-    backlog: Backlog = field(default_factory=Backlog)
-    last_feed_seq: int = 0
-    progress_feed_seq: int = 0
-    credit_feed_seq: int = 0
-    reopening: bool = False
-    opened: bool = False
-    halted: bool = True
-    row_this_life: bool = False
-    row_this_second: bool = False
-    quiet_since_ns: int = 0
-    last_trade: Trade | None = None
-    last_bar: Bar | None = None
-    last_quote: Quote | None = None
-    last_depth: Depth | None = None
-    good_quote: Quote | None = None
-    newest_mark: Mark | None = None
-    last_mark: Mark | None = None
-    crossed_quotes: int = 0
-    rows_in: int = 0
-    rows_other: int = 0
-    rows_bad: int = 0
-    events_out: int = 0
-    gaps: int = 0
-    repeats: int = 0
-    foreign: int = 0
 
 
 class MarketDataCore:

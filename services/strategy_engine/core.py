@@ -14,7 +14,6 @@ the first hook and for each reload, so a replay runs each event with the code th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from proto_schemas.base import Envelope, Message
@@ -43,7 +42,15 @@ from services.strategy_engine.desk import LEDGER, Desk
 from services.strategy_engine.hooks import Guard, Hooks, call_directly
 from services.strategy_engine.memory import check_no_sharing
 from services.strategy_engine.readings import readings
-from services.strategy_engine.reloading import NO_SOURCE, Source, Wish, obstacle, refusal, runs_now
+from services.strategy_engine.reloading import (
+    UNCHANGED,
+    Source,
+    Wish,
+    objection,
+    obstacle,
+    runs_now,
+)
+from services.strategy_engine.state import EngineState
 from shared.kernel.check import check
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.errors import OurFault
@@ -58,26 +65,6 @@ PROGRESS_SOON_NS = 100 * MS
 PROGRESS_AGAIN_NS = SECOND
 PROGRESS_TIMER = "progress"
 FORGET_TIMER = "forget"
-
-
-@dataclass(slots=True)
-class EngineState:
-    """What the engine itself remembers; the strategy and the desk have their own.
-
-    `begun`: the strategy that runs had its `on_start`. `wish`: a person waits for its file to be
-    read again.
-    """
-
-    started: bool = False
-    begun: bool = False
-    source: Source = NO_SOURCE
-    wish: Wish | None = None
-    feed_seq: int = 0
-    seen_seqs: dict[str, int] = field(default_factory=dict)
-    reported_seq: int = 0
-    report_soon: bool = False
-    ledger_up: bool = True
-    bar_starts: dict[int, int] = field(default_factory=dict)
 
 
 def load_nothing(name: str, _source: Source) -> Strategy:
@@ -329,20 +316,16 @@ class StrategyEngineCore:
         """Run this source from here on, if it loads and nothing speaks against it."""
         state = self._state
         wish, state.wish = state.wish, None
-        refused = refusal(file, state.source)
-        if refused is None and wish is not None:
-            refused = obstacle(self._desk, wish.keep_position, state.source)
-        if refused is not None:
+        hooks = self._hooks.state
+        refused = objection(file, wish, self._desk, state.source, hooks.paused)
+        if refused is None:
+            self._run(Source(file.path, file.source_hash, file.source))
+        elif refused.code != UNCHANGED:
             seen = {"code": refused.code, "field": refused.field, "value": refused.value}
             self._log("strategy_refused", "error", **seen, fix=refused.fix)
-        elif file.source_hash == state.source.source_hash and not self._hooks.state.paused:
-            refused = StrategyReloaded("UNCHANGED", "", "", "", file.source_hash)
-        else:
-            self._run(Source(file.path, file.source_hash, file.source))
         if wish is not None:
-            self._outputs.append(
-                Reply(wish.request, refused or runs_now(state.source, self._hooks.state.paused))
-            )
+            answer = refused or runs_now(state.source, hooks.paused)
+            self._outputs.append(Reply(wish.request, answer))
 
     def _run(self, source: Source) -> None:
         """A fresh strategy. Position, orders and streams are the desk's, and stay as they are."""

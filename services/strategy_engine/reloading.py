@@ -31,6 +31,7 @@ class Source:
 
 
 NO_SOURCE = Source()
+UNCHANGED = "UNCHANGED"
 
 
 @dataclass(slots=True)
@@ -76,3 +77,15 @@ def runs_now(source: Source, paused: str) -> StrategyReloaded:
         fix = "It is loaded and paused: mend it, then bulkhead reload."
         return StrategyReloaded("STRATEGY_PAUSED", "strategy", paused, fix, source.source_hash)
     return StrategyReloaded("OK", "", "", "", source.source_hash)
+
+
+def objection(
+    file: StrategyFile, wish: Wish | None, desk: Holdings, source: Source, paused: str
+) -> StrategyReloaded | None:
+    """Why this file is not to be run now; None if it is."""
+    refused = refusal(file, source)
+    if refused is None and wish is not None:
+        refused = obstacle(desk, wish.keep_position, source)
+    if refused is None and file.source_hash == source.source_hash and not paused:
+        refused = StrategyReloaded(UNCHANGED, "", "", "", file.source_hash)
+    return refused
