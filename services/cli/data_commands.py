@@ -60,8 +60,8 @@ def run_import(path: Path, instrument: str, root: Path, as_json: bool) -> int:
         raise CommandFailed(fault, failed) from fault
     except KeyboardInterrupt:
         note(
-            f"stopped: {len(report.added)} files are in whole, nothing of the others; the same"
-            " command goes on"
+            f"stopped. What was added before stays ({len(report.added)} files), nothing of the"
+            " file in the middle; the same command goes on from there"
         )
         raise
     _name_bad_rows(report)
