@@ -78,7 +78,9 @@ def journal(run: Path, service: str) -> Iterator[Message]:
 
 
 def orders_at_venue(run: Path) -> Counter[str]:
-    """How often each client order id arrived as a new order. Torn lines end in `!`.
+    """How often each client order id arrived as a new order, or as a leg of one.
+
+    Torn lines end in `!`.
 
     The record holds garbage too, if any was sent; what is no frame was no order.
     """
@@ -92,6 +94,7 @@ def orders_at_venue(run: Path) -> Counter[str]:
             continue
         if found.kind == "new_order":
             arrived[found.body["client_order_id"]] += 1
+            arrived.update(leg["client_order_id"] for leg in found.body.get("legs", ()))
     return arrived
 
 
