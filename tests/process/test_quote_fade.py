@@ -1,4 +1,4 @@
-"""`quote_fade` through all real processes: made-up quotes and, where there are any, recorded ones."""
+"""`quote_fade` through all real processes: made-up quotes, and recorded ones if there are any."""
 
 from __future__ import annotations
 
