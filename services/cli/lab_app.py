@@ -48,6 +48,9 @@ def sim(
 def chaos(
     kills: Annotated[int, typer.Option("--kills", min=1, max=10_000, help="How often.")] = 30,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of market and nemesis.")] = 1,
+    strategy: Annotated[
+        str, typer.Option("--strategy", help="Who trades: quote_fade has orders that work.")
+    ] = "ema_cross",
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +60,7 @@ def chaos(
         from services.cli.chaos import ChaosOptions, run_chaos
         from services.cli.runs import runs_root
 
-        return run_chaos(ChaosOptions(kills, seed, runs_root(runs_dir), as_json))
+        return run_chaos(ChaosOptions(kills, seed, strategy, runs_root(runs_dir), as_json))
 
     finish(work, as_json)
 

@@ -105,7 +105,7 @@ def test_a_file_with_settings_only_can_be_checked(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[nonsense]\na = 1\n", "CONFIG_UNKNOWN_TABLE: nonsense"),
-        ("stray = 1\n", "CONFIG_UNKNOWN_KEY: stray"),
+        ("stray = 1\n", "CONFIG_UNKNOWN_TABLE: stray"),
         ("[order_router]\norders = 1\n", "CONFIG_UNKNOWN_KEY: order_router.orders"),
         ("[order_router]\norders_per_second_max = 0\n", "CONFIG_VALUE: order_router.orders_per"),
         ("[order_router\n", "CONFIG_SYNTAX"),
