@@ -138,9 +138,12 @@ def test_bad_code_changes_nothing_and_a_kill_brings_back_the_code_that_ran(
     wait_until("it answers", lambda: shell("bulkhead reload").returncode == 0)
     assert "already" in shell.good("bulkhead reload"), "the code that ran runs again"
 
+    shell.strategy.write_text(f"{good}# changed\n")
+    told = f"{shell.strategy} is not the code that runs"
+    assert told in shell.good("bulkhead down\nbulkhead up"), "a start does not change it"
     shell.strategy.unlink()
     shell.good("bulkhead down\nbulkhead up")
-    assert shell.log().count('"checkpoint": "used"') == 1, "nothing is stepped twice"
+    assert shell.log().count('"checkpoint": "used"') == 2, "nothing is stepped twice"
     gone = shell("bulkhead reload --json")
     assert gone.returncode == 64 and "STRATEGY_UNKNOWN" in gone.stdout
 
