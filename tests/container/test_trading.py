@@ -17,6 +17,7 @@ from tests.container.conftest import made
 from tests.container.stack import ROOT, RUN, Stack, command, wait_until
 
 USER = "10001"
+CLEAN_IMAGE = "bulkhead-test:clean"
 HEALTHY_WITHIN_S = 120.0
 SETTLED_WITHIN_S = 120.0
 QUIET_S = 5.0
@@ -26,8 +27,12 @@ BOOKS = ("orders", "filled_orders", "position_lots", "broker_position_lots")
 def test_from_a_clean_copy_to_all_healthy_and_trading(
     image: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The very files that a user has, without a setting: ema_cross on the made-up market."""
-    stack = made(tmp_path, "clean", image)
+    """The very files that a user has, without a setting: ema_cross on the made-up market.
+
+    There is no image yet: `up` builds it, from what the engine has kept of the other build.
+    """
+    stack = made(tmp_path, "clean", CLEAN_IMAGE)
+    command("docker", "rmi", CLEAN_IMAGE)
     request.addfinalizer(stack.down)
     stack.up()
     assert stack.all_healthy()
