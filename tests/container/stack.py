@@ -20,12 +20,13 @@ from typing import Any
 from testcontainers.compose import DockerCompose
 
 from proto_schemas.registry import SERVICES
+from tests.container.watching import Watching
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "/data/paper/main"
-UP_WITHIN_S = 150.0
-FLOWS_WITHIN_S = 60.0
-MORE_ORDERS = 5
+UP_WITHIN_S = 300.0
+FLOWS_WITHIN_S = 120.0
+MORE_ORDERS = 4
 
 BUSY = """
 [run]
@@ -34,7 +35,7 @@ instrument = "ESM30"
 
 [venue]
 synthetic_seed = 1
-speed_milli = 2000
+speed_milli = 1000
 """
 
 
@@ -62,11 +63,11 @@ def command(*words: str, timeout_s: float = 120, **changes: Any) -> Said:
 
 
 def wait_until(what: str, holds: Callable[[], bool], timeout_s: float) -> None:
-    """Look twice a second."""
+    """Look some times a second."""
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 def clean_copy(folder: Path) -> Path:
@@ -108,6 +109,7 @@ class Stack:
 
     def down(self) -> None:
         """Take everything away, of every profile, the volumes too."""
+        self.watching.end()
         said = self.compose("--profile", "*", "down", "--volumes", "--remove-orphans")
         assert said.code == 0, said.err
 
@@ -126,10 +128,26 @@ class Stack:
         """`bulkhead ... --json` the way an operator types it."""
         return self.execute(service, "bulkhead", *words, "--json")
 
+    @cached_property
+    def watching(self) -> Watching:
+        """The one command that looks at this stack."""
+        words = ("exec", "-T", "monitor", "bulkhead", "status", "--watch", "--json")
+        return Watching((*self.docker.docker_compose_command(), *words), self.folder)
+
     def status(self) -> dict[str, Any]:
-        """What the monitor says; empty while it does not answer."""
-        said = self.bulkhead("status")
-        return said.report if said.code == 0 else {}
+        """What the monitor said within the last seconds; empty while it does not answer."""
+        return self.watching.latest()
+
+    def seen(self) -> dict[str, Any]:
+        """The same, waited for."""
+        found: dict[str, Any] = {}
+
+        def answered() -> bool:
+            found.update(self.status())
+            return bool(found)
+
+        wait_until("the monitor answers", answered, FLOWS_WITHIN_S)
+        return found
 
     def logs(self, *services: str) -> str:
         """What they wrote."""
@@ -151,19 +169,19 @@ class Stack:
 
     def flows(self, more: int = MORE_ORDERS) -> None:
         """Return when so many more orders have filled."""
-        before = self.status().get("filled_orders")
-        seen: dict[str, Any] = {}
+        counts: list[int] = []
 
         def more_filled() -> bool:
-            nonlocal before, seen
-            seen = self.status() or seen
-            before = seen.get("filled_orders") if before is None else before
-            return before is not None and seen.get("filled_orders", 0) >= before + more
+            count = self.status().get("filled_orders")
+            if count is not None:
+                counts.append(count)
+            return bool(counts) and counts[-1] >= counts[0] + more
 
         try:
             wait_until("orders fill", more_filled, FLOWS_WITHIN_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}; last seen: {seen}; {self.logs()[-3000:]}") from None
+            seen = f"filled {counts[:1]} to {counts[-1:]}, last {self.status()}"
+            raise AssertionError(f"{error}; {seen}; {self.logs()[-3000:]}") from None
 
     def crash(self, service: str) -> None:
         """End it as the kernel would: the engine did not ask for it, so its policy applies."""

@@ -10,7 +10,7 @@ from typing import Any
 from shared.runtime.ports import METRICS_PORTS
 from tests.container.stack import Stack, wait_until
 
-SCRAPED_WITHIN_S = 60.0
+SCRAPED_WITHIN_S = 120.0
 
 
 def asked(stack: Stack, service: str, port: int, path: str) -> Any:
