@@ -80,8 +80,11 @@ def run_list(root: Path, as_json: bool) -> int:
     if as_json:
         report = {"ok": not missing, "catalogue": str(root), "held": held, "missing": missing}
         print_json(report)
-    else:
+    elif held:
         _say_held(held)
+    else:
+        say(f"nothing in {root} yet: bulkhead data import PATH --instrument CODE")
+    if not as_json:
         for source in missing:
             note(f"the part made of {source} is damaged or gone: import that file again")
     return BAD_DATA if missing else OK

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared.catalogue.durable import locked, whole_file
-from shared.catalogue.manifest import Entry, Manifest
+from shared.catalogue.manifest import Entry, Manifest, refuse_other_folder
 from shared.catalogue.tables import PartWriter, table_of
 from shared.feeds.files import byte_blocks, damaged
 from shared.feeds.formats import may_be_data, sections_of
@@ -71,10 +71,11 @@ def import_path(
     `OperatorFault` for a path, format, contract, damaged file or disk that is not right; files
     that came before it are in the catalogue then, and stay.
     """
+    files = _files(path, report)
+    refuse_other_folder(root)
     with locked(root):
         manifest = Manifest.load_or_new(root)
         manifest.sweep()
-        files = _files(path, report)
         for number, file in enumerate(files, 1):
             here = Progress(number, len(files), file.name, 0)
             one = _OneFile(manifest, file, contract, report)

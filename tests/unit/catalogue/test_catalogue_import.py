@@ -120,7 +120,8 @@ def test_a_file_that_is_mostly_bad_is_refused(tmp_path: Path, rows: tuple[str, .
         take(tmp_path / "c", trades_csv(tmp_path, *rows))
     assert (caught.value.code, caught.value.exit_code) == ("FEED_MOSTLY_BAD", 65)
     assert "trades.csv:" in str(caught.value.value)
-    assert parts(tmp_path / "c") == []
+    assert parts(tmp_path / "c") == ["catalogue.json"]
+    assert Manifest.load(tmp_path / "c").entries == []
 
 
 @pytest.mark.parametrize("code", ["NQM18", "ESU18", "ESM28"])
@@ -129,7 +130,8 @@ def test_the_wrong_contract_adds_nothing(tmp_path: Path, code: str) -> None:
     with pytest.raises(OperatorFault) as caught:
         take(tmp_path / "c", path, code)
     assert caught.value.code == "FEED_NO_ROWS" and code in caught.value.fix
-    assert parts(tmp_path / "c") == []
+    assert parts(tmp_path / "c") == ["catalogue.json"]
+    assert Manifest.load(tmp_path / "c").entries == []
 
 
 def test_missing_path_and_unknown_format(tmp_path: Path) -> None:
