@@ -191,7 +191,7 @@ def _say_held(held: list[dict[str, Any]]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Watch]:
-    """A bar on a terminal, on stderr; elsewhere nothing."""
+    """A bar on a terminal, on stderr; elsewhere nothing. It fills by files; one file pulses."""
     if not sys.stderr.isatty():
         yield lambda here: None
         return
@@ -206,6 +206,6 @@ def _progress() -> Iterator[Watch]:
             task,
             description=here.name,
             completed=here.file_number - 1,
-            total=here.files,
+            total=here.files if here.files > 1 else None,
             rows=here.rows,
         )

@@ -45,7 +45,11 @@ def run_replay(options: ReplayOptions) -> int:
     with reporting(outcome):
         path = options.data.absolute()
         venue: dict[str, Scalar] = {"data_path": str(path), **speed_setting(options.speed)}
-        probe(path, options.instrument)
+        if probe(path, options.instrument):
+            note(
+                "bars are played as four trades each: prices and closes are real, what happens"
+                " within a bar is made up (docs/data.md)"
+            )
         new = NewRun("replay", options.instrument, options.strategy, {"venue": venue})
         viewing = Viewing(None if options.as_json else f"replay of {path.name}")
         limit_s = options.timeout_s

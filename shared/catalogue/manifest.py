@@ -21,6 +21,8 @@ from shared.kernel.errors import OperatorFault, OurFault
 
 NAME = "catalogue.json"
 VERSION = 1
+BARS_PREFIX = "bars-"
+"""How the names of parts with bars begin: `<table>-`."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 

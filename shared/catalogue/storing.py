@@ -19,7 +19,7 @@ from shared.catalogue.durable import locked, whole_file
 from shared.catalogue.manifest import Entry, Manifest, refuse_other_folder
 from shared.catalogue.tables import PartWriter, table_of
 from shared.feeds.files import byte_blocks, damaged
-from shared.feeds.formats import may_be_data, sections_of
+from shared.feeds.formats import contracts_in, may_be_data, sections_of
 from shared.feeds.reading import FeedFile, PassedOver, Reading, no_rows
 from shared.feeds.rows import BadRow, BarRow, FileRow, QuoteBarRow, QuoteRow, TradeRow
 from shared.kernel.errors import Fault, OperatorFault
@@ -27,6 +27,7 @@ from shared.markets import NANOS_PER_SECOND, Contract
 
 BATCH_ROWS = 65_536
 BAD_ROWS_KEPT_MAX = 1_000
+NAMED_MAX = 6  # contracts of a file that is not wanted
 
 
 class Progress(NamedTuple):
@@ -156,6 +157,10 @@ class _OneFile:
 
     def _pass_over(self) -> None:
         why = f"nothing of {self.contract.code} in it"
+        named = [code for code in contracts_in(self.file) if code != self.contract.code]
+        if named:
+            more = f" and {len(named) - NAMED_MAX} more" if len(named) > NAMED_MAX else ""
+            why += f", but {', '.join(named[:NAMED_MAX])}{more}"
         self.report.passed_over.append(PassedOver(self.file.name, why))
 
     def _store(self, reading: Reading[FileRow], digest: str, here: Progress, watch: Watch) -> Entry:

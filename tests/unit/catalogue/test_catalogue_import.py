@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,20 @@ def test_the_wrong_contract_adds_nothing(tmp_path: Path, code: str) -> None:
     assert caught.value.code == "FEED_NO_ROWS" and code in caught.value.fix
     assert parts(tmp_path / "c") == ["catalogue.json"]
     assert Manifest.load(tmp_path / "c").entries == []
+
+
+def test_the_refusal_says_which_contracts_the_file_has(tmp_path: Path) -> None:
+    path = dbn_files.write(
+        tmp_path / "a.dbn", dbn_files.header("trades"), dbn_files.trade(5528.5, 1, 0)
+    )
+    zipped = tmp_path / "20131007_trade.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for month in ("201312", "201403"):
+            archive.writestr(f"20131007_gc_tick_trade_{month}.csv", "0,1313.7,1,usa,,0\n")
+    for file, names in ((path, "but ESU24, NQU24"), (zipped, "but GCH14, GCZ13")):
+        with pytest.raises(OperatorFault) as caught:
+            take(tmp_path / "c", file, "ESH24")
+        assert f"nothing of ESH24 in it, {names}" in str(caught.value.value)
 
 
 def test_missing_path_and_unknown_format(tmp_path: Path) -> None:
