@@ -80,8 +80,11 @@ def run_list(root: Path, as_json: bool) -> int:
     if as_json:
         report = {"ok": not missing, "catalogue": str(root), "held": held, "missing": missing}
         print_json(report)
-    else:
+    elif held:
         _say_held(held)
+    else:
+        say(f"nothing in {root} yet: bulkhead data import PATH --instrument CODE")
+    if not as_json:
         for source in missing:
             note(f"the part made of {source} is damaged or gone: import that file again")
     return BAD_DATA if missing else OK
@@ -188,7 +191,7 @@ def _say_held(held: list[dict[str, Any]]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Watch]:
-    """A bar on a terminal, on stderr; elsewhere nothing."""
+    """A bar on a terminal, on stderr; elsewhere nothing. It fills by files; one file pulses."""
     if not sys.stderr.isatty():
         yield lambda here: None
         return
@@ -203,6 +206,6 @@ def _progress() -> Iterator[Watch]:
             task,
             description=here.name,
             completed=here.file_number - 1,
-            total=here.files,
+            total=here.files if here.files > 1 else None,
             rows=here.rows,
         )

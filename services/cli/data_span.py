@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.venue.config import SPEED_MILLI_MAX
-from shared.catalogue import open_recorded
+from shared.catalogue import is_approximate, open_recorded
 from shared.kernel.clock import SECOND
 from shared.markets import parse_contract
 
@@ -44,8 +44,12 @@ def measure(path: Path, instrument: str, progress: Callable[[int], None]) -> Dat
     return DataSpan(rows, first_ns, last_ns)
 
 
-def probe(path: Path, instrument: str) -> None:
-    """Read the first good row only: the path, the format and the contract are right."""
+def probe(path: Path, instrument: str) -> bool:
+    """Read the first good row only: the path, the format and the contract are right.
+
+    True if the data are bars, which a replay can only approximate.
+    """
     feed = open_recorded(path, parse_contract(instrument))
     next(feed, None)
     feed.close()
+    return is_approximate(feed)

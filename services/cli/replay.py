@@ -79,7 +79,11 @@ def _feed_of(options: ReplayOptions) -> tuple[str, dict[str, Scalar]]:
         rows = options.made_up_rows or 0
         return f"{rows:,} made-up rows", {"synthetic_seed": SEED, "synthetic_rows": rows}
     path = options.data.absolute()
-    probe(path, options.instrument)
+    if probe(path, options.instrument):
+        note(
+            "bars are played as four trades each: prices and closes are real, what happens"
+            " within a bar is made up (docs/data.md)"
+        )
     return path.name, {"data_path": str(path)}
 
 

@@ -21,6 +21,8 @@ from shared.kernel.errors import OperatorFault, OurFault
 
 NAME = "catalogue.json"
 VERSION = 1
+BARS_PREFIX = "bars-"
+"""How the names of parts with bars begin: `<table>-`."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -78,6 +80,20 @@ def is_catalogue(path: Path) -> bool:
     return (path / NAME).is_file()
 
 
+def refuse_other_folder(root: Path) -> None:
+    """Raise `OperatorFault` for a folder that is no catalogue and holds other things."""
+    if is_catalogue(root) or not root.is_dir():
+        return
+    strange = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
+    if strange:
+        raise OperatorFault(
+            "CATALOGUE_NOT_EMPTY",
+            field="catalogue",
+            value=f"{root} holds {', '.join(strange[:5])}",
+            fix="Name an empty or new folder with --catalogue.",
+        )
+
+
 @dataclass(slots=True)
 class Manifest:
     """The entries of one catalogue, in the order of their imports."""
@@ -107,18 +123,12 @@ class Manifest:
 
     @classmethod
     def load_or_new(cls, root: Path) -> Manifest:
-        """Read it, or begin an empty one. A folder that holds other things is refused."""
+        """Read it, or write an empty one: from then on the folder is a catalogue, come what may."""
         if is_catalogue(root):
             return cls.load(root)
-        strange = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-        if strange:
-            raise OperatorFault(
-                "CATALOGUE_NOT_EMPTY",
-                field="catalogue",
-                value=f"{root} holds {', '.join(strange[:5])}",
-                fix="Name an empty or new folder with --catalogue.",
-            )
-        return cls(root)
+        fresh = cls(root)
+        fresh._save([])
+        return fresh
 
     def find(self, source_sha256: str, instrument: str) -> Entry | None:
         """The whole import of these bytes for this contract; None too if its part is gone."""

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared.catalogue.durable import locked, whole_file
-from shared.catalogue.manifest import Entry, Manifest
+from shared.catalogue.manifest import Entry, Manifest, refuse_other_folder
 from shared.catalogue.tables import PartWriter, table_of
 from shared.feeds.files import byte_blocks, damaged
-from shared.feeds.formats import may_be_data, sections_of
+from shared.feeds.formats import contracts_in, may_be_data, sections_of
 from shared.feeds.reading import FeedFile, PassedOver, Reading, no_rows
 from shared.feeds.rows import BadRow, BarRow, FileRow, QuoteBarRow, QuoteRow, TradeRow
 from shared.kernel.errors import Fault, OperatorFault
@@ -27,6 +27,7 @@ from shared.markets import NANOS_PER_SECOND, Contract
 
 BATCH_ROWS = 65_536
 BAD_ROWS_KEPT_MAX = 1_000
+NAMED_MAX = 6  # contracts of a file that is not wanted
 
 
 class Progress(NamedTuple):
@@ -71,10 +72,11 @@ def import_path(
     `OperatorFault` for a path, format, contract, damaged file or disk that is not right; files
     that came before it are in the catalogue then, and stay.
     """
+    files = _files(path, report)
+    refuse_other_folder(root)
     with locked(root):
         manifest = Manifest.load_or_new(root)
         manifest.sweep()
-        files = _files(path, report)
         for number, file in enumerate(files, 1):
             here = Progress(number, len(files), file.name, 0)
             one = _OneFile(manifest, file, contract, report)
@@ -155,6 +157,10 @@ class _OneFile:
 
     def _pass_over(self) -> None:
         why = f"nothing of {self.contract.code} in it"
+        named = [code for code in contracts_in(self.file) if code != self.contract.code]
+        if named:
+            more = f" and {len(named) - NAMED_MAX} more" if len(named) > NAMED_MAX else ""
+            why += f", but {', '.join(named[:NAMED_MAX])}{more}"
         self.report.passed_over.append(PassedOver(self.file.name, why))
 
     def _store(self, reading: Reading[FileRow], digest: str, here: Progress, watch: Watch) -> Entry:

@@ -76,7 +76,21 @@ def read_checked_header(path: Path) -> DbnHeader:
             value=symbols,
             fix="Get the data by its raw symbol, such as ESU4: one expiry, which never changes.",
         )
+    if not any(not mapping.symbol.isdecimal() for mapping in header.mappings):
+        raise OperatorFault(
+            "FEED_NO_SYMBOLS",
+            field=f"file {path}",
+            value="the header has no symbols, so nobody knows what its instrument ids mean",
+            fix="Get the data by its raw symbol, such as ESU4.",
+        )
     return header
+
+
+def dbn_contracts(path: Path) -> list[str]:
+    """Return the codes of all contracts that a file's symbol table names, sorted."""
+    mappings = layout.read_header(path).mappings
+    codes = (code_as_listed(mapping.symbol, *mapping.listed) for mapping in mappings)
+    return sorted({code for code in codes if code is not None})
 
 
 class DaysOf:

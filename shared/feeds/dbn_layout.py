@@ -30,8 +30,8 @@ MBO, MBP_1, TBBO, TRADES = "mbo", "mbp-1", "tbbo", "trades"
 OHLCV_SECONDS = {"ohlcv-1s": 1, "ohlcv-1m": 60, "ohlcv-1h": 3_600, "ohlcv-1d": 86_400}
 BBO = ("bbo-1s", "bbo-1m")
 DEFINITION = "definition"
-CONTINUOUS = 3
-"""Of `symbols_are`: the file was asked for by names such as `ES.c.0`."""
+BY_NUMBER, CONTINUOUS = 0, 3
+"""Of `symbols_are`: what the file was asked for by; 3 are names such as `ES.c.0`."""
 
 _SCHEMAS = (
     *(MBO, MBP_1, "mbp-10", TBBO, TRADES, *OHLCV_SECONDS, DEFINITION),
@@ -167,18 +167,20 @@ def _header(version: int, fields: _Fields) -> DbnHeader:
     fields.take(fields.number())  # a description of the schema, never used so far
     for _ in range(3):  # asked for, partly there, not found
         fields.take(fields.number() * symbol_bytes)
-    mappings = tuple(_mappings(fields, symbol_bytes))
+    mappings = tuple(_mappings(fields, symbol_bytes, symbols_are == BY_NUMBER))
     name = _SCHEMAS[schema] if schema < len(_SCHEMAS) else f"number {schema}"
     return DbnHeader(version, dataset, name, symbols_are, mappings)
 
 
-def _mappings(fields: _Fields, symbol_bytes: int) -> Iterator[Mapping]:
+def _mappings(fields: _Fields, symbol_bytes: int, by_number: bool) -> Iterator[Mapping]:
+    """Each line says what was asked for, and what it was on some days: symbol to id, or back."""
     for _ in range(fields.number()):
-        symbol = fields.text(symbol_bytes)
+        asked = fields.text(symbol_bytes)
         for _ in range(fields.number()):
             first, end = fields.number(), fields.number()
-            instrument_id = fields.text(symbol_bytes)
-            if instrument_id:  # empty: not listed on these days
+            found = fields.text(symbol_bytes)
+            if found:  # empty: not listed on these days
+                symbol, instrument_id = (found, asked) if by_number else (asked, found)
                 listed = first // 10_000, first // 100 % 100
                 days = _day_ns(first), _day_ns(end)
                 yield Mapping(symbol, int(instrument_id), listed, *days)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.feeds import csv_bars, csv_trades
-from shared.feeds.dbn import is_dbn
+from shared.feeds.dbn import dbn_contracts, is_dbn
 from shared.feeds.dbn_stored import dbn_stored_sections
 from shared.feeds.files import first_line, unknown_format, zip_member_names
 from shared.feeds.iqfeed import FIRST_LINE as IQFEED_LINE
 from shared.feeds.iqfeed import iqfeed_sections
-from shared.feeds.lean_bars import is_lean_bars, lean_bars_sections
+from shared.feeds.lean_bars import is_lean_bars, lean_bars_sections, lean_contracts
 from shared.feeds.lean_ticks import is_lean_ticks, lean_ticks_sections
 from shared.feeds.ninjatrader import FIRST_LINE as NINJATRADER_LINE
 from shared.feeds.ninjatrader import ninjatrader_sections
@@ -43,6 +43,13 @@ def sections_of(path: Path, contract: Contract) -> Sequence[AnySection]:
     if name.endswith(_TEXT_SUFFIXES):
         return _text_sections(path, contract)
     raise unknown_format(path, f"file name {name!r}")
+
+
+def contracts_in(path: Path) -> list[str]:
+    """Return the contracts that a file names itself; none where only its owner knows."""
+    if is_dbn(path.name):
+        return dbn_contracts(path)
+    return lean_contracts(path) if is_lean_bars(path.name) else []
 
 
 def _text_sections(path: Path, contract: Contract) -> Sequence[AnySection]:

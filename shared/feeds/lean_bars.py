@@ -30,7 +30,7 @@ from shared.feeds.rows import (
     Section,
 )
 from shared.feeds.text_fields import MINUTE_S, bar_prices, lots_from_text, price_reader
-from shared.markets import NANOS_PER_SECOND, Contract, Product
+from shared.markets import MONTH_LETTERS, NANOS_PER_SECOND, Contract, Product
 
 _MINUTE_ZIP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})_(trade|quote)\.zip")
 _LONG_ZIP = re.compile(r"([a-z0-9]{2,3})_(trade|quote)\.zip")
@@ -38,6 +38,9 @@ _MINUTE_MEMBER = re.compile(
     r"[0-9]{8}_([a-z0-9]+)_minute_(trade|quote)_([0-9]{6})(?:_[0-9]{8})?\.csv"
 )
 _LONG_MEMBER = re.compile(r"([a-z0-9]+)_(trade|quote)_([0-9]{6})(?:_[0-9]{8})?\.csv")
+_ANY_MEMBER = re.compile(
+    r"(?:^|_)([a-z0-9]{2,3})(?:_tick|_minute)?_(?:trade|quote)_20([0-9]{2})(0[1-9]|1[0-2])"
+)
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2}) ([0-9]{2}):([0-9]{2})")
 _SPAN_S = {"hour": 3_600, "daily": 86_400}
 _NS_PER_MS = 1_000_000
@@ -80,6 +83,16 @@ def lean_bars_sections(path: Path, contract: Contract) -> list[Section[str]]:
         )
         for name, instrument in zip(names, instruments, strict=True)
     ]  # fmt: skip
+
+
+def lean_contracts(path: Path) -> list[str]:
+    """Return the codes of all contracts that have a member in a LEAN zip, sorted."""
+    found = (_ANY_MEMBER.search(name) for name in zip_member_names(path))
+    return sorted(
+        f"{parts[1].upper()}{MONTH_LETTERS[int(parts[3]) - 1]}{parts[2]}"
+        for parts in found
+        if parts is not None
+    )
 
 
 def _instrument(path: Path, member: str, named: re.Pattern[str], kind: str) -> str:

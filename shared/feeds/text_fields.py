@@ -17,7 +17,7 @@ MINUTE_S = 60
 
 _LETTERS = f"[{MONTH_LETTERS}]"
 _SHORT_CODE = re.compile(rf"@?([A-Z0-9]{{2,3}})({_LETTERS})([0-9]{{1,2}})[_. -]")
-_CONTINUOUS = re.compile(r"@[A-Z0-9]+#|#[A-Z#]|\b##-##\b|##-##|[A-Z]1!")
+_CONTINUOUS = re.compile(r"@[A-Z0-9]+#|##-##|\b[A-Z0-9]{2,3}1!")
 
 
 def price_reader(product: Product) -> Callable[[str], int]:

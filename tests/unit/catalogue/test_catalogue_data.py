@@ -147,4 +147,4 @@ def test_tables_of_reference_are_no_market_data(tmp_path: Path) -> None:
     with pytest.raises(OperatorFault) as caught:
         take(tmp_path / "c", real("lean-reference"), "ESZ13")
     assert caught.value.code == "FEED_NO_ROWS"
-    assert not (tmp_path / "c" / "catalogue.json").exists()
+    assert Manifest.load(tmp_path / "c").entries == []

@@ -109,6 +109,18 @@ def test_ctrl_c_in_the_middle(
     assert take(catalogue, path).total("rows_out") == 50
 
 
+def test_the_first_import_of_all_may_be_stopped_too(tmp_path: Path) -> None:
+    def interrupt(here: Progress) -> None:
+        if here.rows:
+            raise KeyboardInterrupt
+
+    root, path = tmp_path / "c", more(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        take(root, path, watch=interrupt)
+    (root / "ESM18" / f"ticks-0{UNFINISHED}").write_bytes(b"half")
+    assert take(root, path).total("rows_out") == 50
+
+
 def test_an_interrupted_folder_goes_on_with_the_file_that_is_missing(tmp_path: Path) -> None:
     folder, root = tmp_path / "data", tmp_path / "c"
     for number, name in enumerate(("a.csv", "b.csv", "c.csv")):
@@ -170,6 +182,7 @@ def test_a_folder_of_other_things_is_no_catalogue(tmp_path: Path) -> None:
     with pytest.raises(OperatorFault) as caught:
         take(tmp_path / "mine", path)
     assert caught.value.code == "CATALOGUE_NOT_EMPTY" and "thesis.txt" in str(caught.value.value)
+    assert parts(tmp_path / "mine") == ["thesis.txt"]
     with pytest.raises(OperatorFault) as caught:
         Manifest.load(tmp_path / "none")
     assert caught.value.code == "CATALOGUE_MISSING"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,8 @@ def test_a_file_that_is_mostly_bad_is_refused(tmp_path: Path, rows: tuple[str, .
         take(tmp_path / "c", trades_csv(tmp_path, *rows))
     assert (caught.value.code, caught.value.exit_code) == ("FEED_MOSTLY_BAD", 65)
     assert "trades.csv:" in str(caught.value.value)
-    assert parts(tmp_path / "c") == []
+    assert parts(tmp_path / "c") == ["catalogue.json"]
+    assert Manifest.load(tmp_path / "c").entries == []
 
 
 @pytest.mark.parametrize("code", ["NQM18", "ESU18", "ESM28"])
@@ -129,7 +131,22 @@ def test_the_wrong_contract_adds_nothing(tmp_path: Path, code: str) -> None:
     with pytest.raises(OperatorFault) as caught:
         take(tmp_path / "c", path, code)
     assert caught.value.code == "FEED_NO_ROWS" and code in caught.value.fix
-    assert parts(tmp_path / "c") == []
+    assert parts(tmp_path / "c") == ["catalogue.json"]
+    assert Manifest.load(tmp_path / "c").entries == []
+
+
+def test_the_refusal_says_which_contracts_the_file_has(tmp_path: Path) -> None:
+    path = dbn_files.write(
+        tmp_path / "a.dbn", dbn_files.header("trades"), dbn_files.trade(5528.5, 1, 0)
+    )
+    zipped = tmp_path / "20131007_trade.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for month in ("201312", "201403"):
+            archive.writestr(f"20131007_gc_tick_trade_{month}.csv", "0,1313.7,1,usa,,0\n")
+    for file, names in ((path, "but ESU24, NQU24"), (zipped, "but GCH14, GCZ13")):
+        with pytest.raises(OperatorFault) as caught:
+            take(tmp_path / "c", file, "ESH24")
+        assert f"nothing of ESH24 in it, {names}" in str(caught.value.value)
 
 
 def test_missing_path_and_unknown_format(tmp_path: Path) -> None:

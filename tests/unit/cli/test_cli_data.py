@@ -101,3 +101,26 @@ def test_what_a_replay_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(OperatorFault) as caught:
             recorded_path(path, catalogue)
         assert caught.value.code == code
+
+
+def test_without_pyarrow_the_fix_is_named_and_the_rest_works(tmp_path: Path) -> None:
+    """The extra is not there: files are still played, the catalogue says what is missing."""
+    path, root = trades_csv(tmp_path, trade(0)), tmp_path / "c"
+    script = """
+import sys
+sys.modules["pyarrow"] = None
+from shared.catalogue import open_recorded
+from shared.markets import parse_contract
+from pathlib import Path
+print(len(list(open_recorded(Path(sys.argv[1]), parse_contract("ESM18")))), flush=True)
+from services.cli.main import main
+sys.argv[1:] = ["data", "import", *sys.argv[1:]]
+sys.exit(main())
+"""
+    command = [sys.executable, "-c", script, str(path), "--instrument", "ESM18"]
+    ended = subprocess.run(
+        [*command, "--catalogue", str(root)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout.strip()) == (64, "1"), ended.stderr
+    assert "CATALOGUE_NEEDS_PYARROW" in ended.stderr and "bulkhead[data]" in ended.stderr

@@ -37,8 +37,9 @@ def header(
     body += b"".join(symbol.encode().ljust(width, b"\0") for symbol in table)
     body += struct.pack("<III", 0, 0, len(table))
     for symbol, number in table.items():
-        body += symbol.encode().ljust(width, b"\0") + struct.pack("<III", 1, *days)
-        body += str(number).encode().ljust(width, b"\0")
+        asked, found = (str(number), symbol) if symbols_are == 0 else (symbol, str(number))
+        body += asked.encode().ljust(width, b"\0") + struct.pack("<III", 1, *days)
+        body += found.encode().ljust(width, b"\0")
     return b"DBN" + struct.pack("<BI", version, len(body)) + body
 
 

@@ -143,6 +143,17 @@ def test_files_of_other_contracts_and_of_no_contract(tmp_path: Path) -> None:
     assert "schema number 99" in str(fault_of(write(tmp_path / "e.dbn", header("new"))).value)
 
 
+def test_a_table_that_goes_from_ids_to_symbols_is_read_too(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dbn", header("trades", symbols_are=0), trade(5528.75, 1, 0))
+    assert len(list(open_feed(path, ES))) == 1
+
+
+@pytest.mark.parametrize("table", [{}, {"118": 118}])
+def test_a_file_without_symbols_is_refused(tmp_path: Path, table: dict[str, int]) -> None:
+    path = write(tmp_path / "a.dbn", header("trades", table), trade(5528.75, 1, 0))
+    assert fault_of(path).code == "FEED_NO_SYMBOLS"
+
+
 @pytest.mark.parametrize(("data", "why"), [
     (b"", "cut off"), (b"DBN", "cut off"), (b"DBN\x01\xff\x00\x00\x00", "cut off"),
     (b"PAR1\x01\0\0\0", "50 41 52"), (b"DBN\x04\0\0\0\0", "44 42 4e 04"),
