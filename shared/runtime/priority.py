@@ -50,7 +50,7 @@ def read(run: RunFolder) -> HostTable:
 
 
 def apply(run: RunFolder, service: str) -> None:
-    """Ask the kernel for it. `OperatorFault` if this user may not have it: half of it is nothing."""
+    """Ask the kernel for it; `OperatorFault` if this user may not have it."""
     table = read(run)
     if service not in ORDER_PATH:
         os.nice(table.others_nice)
