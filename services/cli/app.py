@@ -52,7 +52,7 @@ ConfigPath = Annotated[
 ]
 CatalogueDir = Annotated[
     Path | None,
-    typer.Option("--catalogue", help="Else $BULKHEAD_CATALOGUE, else ./catalogue."),
+    typer.Option("--catalogue", help="Its folder; else $BULKHEAD_CATALOGUE, else ./catalogue."),
 ]
 Strategy = Annotated[str, typer.Option("--strategy", help="Name of the strategy.")]
 
