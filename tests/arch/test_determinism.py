@@ -48,6 +48,7 @@ IMPURE = {
     "services/lab/chaos.py": "kills real processes and hears them come back",
     "services/lab/chaos_check.py": "reads the files of a run that has ended",
     "services/lab/bench.py": "drives real processes and measures them",
+    "services/lab/bench_feed.py": "measures real processes and reads their journals",
     "services/lab/floors.py": "measures bare sockets",
     "services/cli/*": "talks to a person and to processes",
 }
