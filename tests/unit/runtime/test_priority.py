@@ -28,7 +28,8 @@ except OperatorFault as fault:
 else:
     policy, level = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
     cpus = sorted(os.sched_getaffinity(0))
-    print(json.dumps({"nice": os.nice(0), "fifo": policy == os.SCHED_FIFO, "level": level, "cpus": cpus}))
+    found = {"nice": os.nice(0), "fifo": policy == os.SCHED_FIFO, "level": level, "cpus": cpus}
+    print(json.dumps(found))
 """
 
 
