@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from proto_schemas.enums import FeedState
+from services.market_data.conflation import UNHANDLED_MAX
+from services.market_data.state import MarketDataState
 from shared.kernel.clock import Now
-from shared.kernel.readings import Readings
+from shared.kernel.readings import Readings, queue
 from shared.markets import is_open
 
 
-class FeedNumbers(Protocol):
-    """What is read of the core's state. `quiet_since_ns`: since then a row could have come."""
-
-    feed: FeedState
-    last_feed_seq: int
-    credit_feed_seq: int
-    quiet_since_ns: int
-    events_out: int
-    gaps: int
-    repeats: int
-    foreign: int
-    crossed_quotes: int
-
-
-def readings(state: FeedNumbers, now: Now) -> Readings:
+def readings(state: MarketDataState, now: Now) -> Readings:
     """Counts of the run, and the state of the feed now."""
     may_send_rows = max(0, state.credit_feed_seq - state.last_feed_seq)
     return {
@@ -37,10 +23,12 @@ def readings(state: FeedNumbers, now: Now) -> Readings:
         ("bulkhead_feed_stale",): int(state.feed is FeedState.STALE),
         ("bulkhead_feed_credit_rows",): may_send_rows,
         ("bulkhead_feed_awaited",): int(awaited(state, now)),
+        ("bulkhead_books_conflated",): state.backlog.conflated,
+        **queue("reader_backlog", len(state.backlog.unhandled), UNHANDLED_MAX),
     }
 
 
-def awaited(state: FeedNumbers, now: Now) -> bool:
+def awaited(state: MarketDataState, now: Now) -> bool:
     """Whether a row should come: the feed may send, has not ended, and the market is open.
 
     Stream time stands still while no row comes, so the market's clock is taken to have gone on

@@ -11,6 +11,7 @@ def readings(desk: DeskState, paused: bool) -> Readings:
     suppressed = [((why,), count) for why, count in desk.suppressed.items()]
     return {
         ("bulkhead_strategy_paused",): int(paused),
+        ("bulkhead_strategy_behind",): int(desk.is_behind),
         **labelled("bulkhead_intents_suppressed", suppressed),
         **queue("open_orders", len(desk.orders), OPEN_ORDERS_MAX),
     }

@@ -124,7 +124,17 @@ TABLE: tuple[Metric, ...] = (
         services=DATA,
     ),
     _gauge("bulkhead_feed_credit_rows", "Rows that the feed may send now", services=DATA),
+    _count(
+        "bulkhead_books_conflated",
+        "Quotes and depths that a newer one took the place of, as the strategy was behind",
+        services=DATA,
+    ),
     # strategy and risk
+    _gauge(
+        "bulkhead_strategy_behind",
+        "1 if the newest market event was already old when the strategy saw it",
+        services=STRATEGY,
+    ),
     _gauge("bulkhead_strategy_paused", "1 if the strategy failed and is paused", services=STRATEGY),
     _count(
         "bulkhead_intents_suppressed",

@@ -47,7 +47,7 @@ def test_every_target_is_up(watched: Stack) -> None:
 
 
 def test_what_a_service_counts_is_in_prometheus(watched: Stack) -> None:
-    query = "/api/v1/query?query=sum%20by%20(service)%20(bulkhead_progress)"
+    query = "/api/v1/query?query=sum%20by%20(service)%20(bulkhead_progress_total)"
 
     def counted() -> bool:
         found = asked(watched, "prometheus", 9090, query)

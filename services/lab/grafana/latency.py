@@ -121,6 +121,17 @@ INSIDE = (
         width=8,
     ),
     Graph(
+        "Strategy behind",
+        "1 if the market it saw last was old; and quotes that newer ones replaced meanwhile, a "
+        "second.",
+        (
+            Query("bulkhead_strategy_behind", "behind"),
+            Query(f"rate(bulkhead_books_conflated_total{RATE})", "replaced"),
+        ),
+        least=0,
+        width=8,
+    ),
+    Graph(
         "Journals",
         "Their size.",
         (Query("bulkhead_journal_size_bytes", "{{service}}"),),
@@ -141,7 +152,7 @@ INSIDE = (
         "Messages missed and asked for again, count of the run.",
         (Query("bulkhead_stream_gaps_total", "{{service}}"),),
         least=0,
-        width=8,
+        width=16,
     ),
 )
 
