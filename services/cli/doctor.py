@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from proto_schemas.registry import SERVICES
-from services.cli.active import active_runs, supervisor_pid
+from services.cli.active import active_runs, supervisor_pid, turns_in_containers
 from services.cli.checks import check_run
 from services.cli.exit_codes import NOT_OK, OK
 from services.cli.output import print_json, say
@@ -125,12 +125,15 @@ def _runs(root: Path) -> Iterator[Finding]:
     """What is up, what says that it is up and is not, and what nobody looks after."""
     active = active_runs(root)
     for run in active:
-        yield Finding("runs", "ok", f"up: {run.root} (supervisord {supervisor_pid(run)})")
+        pid = supervisor_pid(run)
+        yield Finding(
+            "runs", "ok", f"up: {run.root} ({f'supervisord {pid}' if pid else 'containers'})"
+        )
     if not active:
         yield Finding("runs", "ok", "none is up")
     for path in sorted(root.glob("*/*/config.toml")):
         run = RunFolder.open(path.parent.resolve())
-        if supervisor_pid(run):
+        if run in active:
             continue
         orphans = left_over(service_programs(run))
         if orphans:
@@ -151,7 +154,7 @@ def _paper(root: Path) -> Iterator[Finding]:
     check_run(run)
     yield Finding("paper", "ok", f"config {run.config_hash}")
     yield from _latch(run)
-    if not supervisor_pid(run):
+    if not supervisor_pid(run) and not turns_in_containers(run):
         yield from _journals(run)
 
 
