@@ -1,12 +1,17 @@
-"""Which runs are up: by the supervisord that looks after each, and by nothing else."""
+"""Which runs are up: their supervisord lives; or, in containers, a main loop turns."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from proto_schemas.registry import SERVICES
+from services.cli.health import boot_ns, illness
 from services.cli.supervisor_config import pid_file
-from shared.runtime.run_folder import RunFolder
+from shared.runtime.beat import read_beat
+from shared.runtime.run_folder import COMPOSE, RunFolder
+
+MAY_BE_CONTAINERS = "paper/*/config.toml"
 
 
 def supervisor_pid(run: RunFolder) -> int:
@@ -19,9 +24,21 @@ def supervisor_pid(run: RunFolder) -> int:
     return pid if str(run.root / "supervisord.conf") in command else 0
 
 
+def turns_in_containers(run: RunFolder) -> bool:
+    """True if the services of this run are containers and at least one of them is well."""
+    if run.settings.kept_by != COMPOSE:
+        return False
+    sockets, now_ns = Path(run.settings.sock_dir), boot_ns()
+    return any(not illness(read_beat(sockets, name), now_ns) for name in SERVICES)
+
+
 def active_runs(root: Path) -> list[RunFolder]:
-    """Runs whose supervisord lives, the latest started first."""
+    """Runs whose supervisord lives or whose containers do, the latest started first."""
     found = []
+    for path in root.glob(MAY_BE_CONTAINERS):
+        run = RunFolder.open(path.parent.resolve())
+        if turns_in_containers(run):
+            found.append((os.stat(path).st_mtime_ns, run))
     for path in root.glob("*/*/supervisord.pid"):
         if (path.parent / "config.toml").is_file():
             run = RunFolder.open(path.parent.resolve())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from proto_schemas.registry import SERVICES
-from services.cli.active import active_runs, supervisor_pid
+from services.cli.active import active_runs, supervisor_pid, turns_in_containers
 from services.cli.checks import check_run
 from services.cli.findings import Finding, Level, judged
 from services.cli.paper import paper_folder
@@ -33,12 +33,14 @@ def runs(root: Path) -> Iterator[Finding]:
     """What is up, what says that it is up and is not, and what nobody looks after."""
     active = active_runs(root)
     for run in active:
-        yield Finding("runs", "ok", f"up: {run.root} (supervisord {supervisor_pid(run)})")
+        pid = supervisor_pid(run)
+        kept_by = f"supervisord {pid}" if pid else "containers"
+        yield Finding("runs", "ok", f"up: {run.root} ({kept_by})")
     if not active:
         yield Finding("runs", "ok", "none is up")
     for path in sorted(root.glob("*/*/config.toml")):
         run = RunFolder.open(path.parent.resolve())
-        if supervisor_pid(run):
+        if run in active:
             continue
         orphans = left_over(service_programs(run))
         if orphans:
@@ -94,7 +96,7 @@ def paper(root: Path) -> Iterator[Finding]:
     else:
         yield Finding("config", "ok", f"{run.config}, hash {run.config_hash}")
     yield from _latch(run)
-    if not supervisor_pid(run):
+    if not supervisor_pid(run) and not turns_in_containers(run):
         yield from _journals(run)
 
 

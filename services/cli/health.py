@@ -33,7 +33,7 @@ def run_health(service: str, sockets: Path, as_json: bool) -> int:
             fix=f"One of {', '.join(METRICS_PORTS)}.",
         )
     beat = read_beat(sockets, service)
-    why = illness(beat, clock_gettime_ns(CLOCK_BOOTTIME))
+    why = illness(beat, boot_ns())
     if as_json:
         state, progress = (beat.state, beat.progress) if beat else (None, None)
         print_json(
@@ -50,6 +50,11 @@ def run_health(service: str, sockets: Path, as_json: bool) -> int:
     else:
         say(f"{service}: {why}")
     return NOT_OK if why else OK
+
+
+def boot_ns() -> int:
+    """The clock of the beats: one for all containers of the machine."""
+    return clock_gettime_ns(CLOCK_BOOTTIME)
 
 
 def illness(beat: Beat | None, boot_ns: int) -> str:

@@ -17,7 +17,7 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image may n
 
 from tests.container.stack import BUSY, ROOT, Said, Stack, clean_copy, command
 
-ENGINE = "tests/container/engine.sh up"
+ENGINE = "start one: tests/container/engine.sh up"
 PRIVATE_CONFIG = ROOT / ".engine" / "docker"
 BASE = os.environ.get("BULKHEAD_BASE", "python:3.11-slim")
 IMAGE = "bulkhead-test:latest"

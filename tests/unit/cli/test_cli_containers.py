@@ -7,13 +7,23 @@ from pathlib import Path
 import pytest
 
 from services.cli import kill
+from services.cli.active import active_runs
 from services.cli.logs import LogOptions, run_logs
 from services.cli.paper import Wanted, prepare
 from services.cli.prepare import run_prepare
 from services.cli.restart import run_restart
-from services.cli.runs import discard_run, find_run, remove_sockets
+from services.cli.runs import (
+    NewRun,
+    create_run,
+    discard_run,
+    find_run,
+    publish_run,
+    remove_sockets,
+)
 from services.cli.up import run_down
 from shared.kernel.errors import OperatorFault
+from shared.runtime.beat import Beat, BeatFile
+from shared.runtime.host import boot_ns
 from shared.runtime.run_folder import COMPOSE, SUPERVISORD
 
 SETTINGS = '[run]\nstrategy = "every_tick"\ninstrument = "ESM30"\n'
@@ -136,3 +146,25 @@ def test_the_way_out_of_a_kill_is_shown_as_it_is_typed_outside(
     monkeypatch.setenv(kill.COMMAND_VARIABLE, "docker compose exec monitor bulkhead")
     wanted = "docker compose exec monitor bulkhead resume --kill-id kill-1-1 "
     assert kill.resume_command("kill-1-1").startswith(wanted)
+
+
+def test_it_is_up_while_one_of_its_loops_turns(root: Path, sockets: Path) -> None:
+    assert active_runs(root) == []
+    file = BeatFile(sockets, "venue")
+    file.write(Beat(boot_ns() - 60 * 10**9, 7, 1, "TRADING", 1))
+    assert active_runs(root) == [], "an old beat is none"
+    file.write(Beat(boot_ns(), 7, 1, "TRADING", 1))
+    assert [run.root for run in active_runs(root)] == [root / "paper" / "main"]
+    file.close()
+
+
+def test_a_demo_beside_it_does_not_take_its_place(root: Path, sockets: Path) -> None:
+    """Whoever asks for status or a kill without a name means what is up."""
+    demo = create_run(NewRun("demo", "ESM30", "ema_cross", {"venue": {"data_path": "x"}}), root)
+    publish_run(demo, root)
+    assert find_run(None, root).root == demo.root
+    file = BeatFile(sockets, "watchdog")
+    file.write(Beat(boot_ns(), 7, 1, "TRADING", 1))
+    file.close()
+    assert find_run(None, root).root == root / "paper" / "main"
+    remove_sockets(demo)
