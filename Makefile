@@ -38,8 +38,9 @@ sim: setup ## fault simulator [SEEDS=200] [SEED=first]
 bench: setup ## tick to order through real processes, against bare sockets
 	$(BIN)/bulkhead bench chain --json
 
-docs: setup ## write the generated documents of proto_schemas
+docs: setup ## write what is generated: pages in docs/, schemas, dashboards
 	$(BIN)/python -m services.lab.contract_pages
+	$(BIN)/python -m services.lab.market_figures
 
 clean: ## remove .venv, caches and build output (keeps runs/)
 	rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \

@@ -33,6 +33,7 @@ Name = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_.-]{0,39}$")]
 BrokerId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Code = Annotated[StrictStr, Field(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
 Text = Annotated[StrictStr, Field(max_length=500)]
+SourceText = Annotated[StrictStr, Field(max_length=200_000)]
 MessageId = Annotated[StrictStr, Field(max_length=200)]
 
 

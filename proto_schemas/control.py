@@ -19,6 +19,7 @@ from proto_schemas.base import (
     Name,
     Ns,
     Sequence,
+    SourceText,
     Text,
 )
 from proto_schemas.broker import BrokerPosition
@@ -81,6 +82,49 @@ class ResumeRequest(Message):
     kill_id: Text
     operator: Text
     reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRequest(Message):
+    """A person wants the strategy's file read again and run from here on, with a fresh memory.
+
+    `keep_position` True: also while it has a position or open orders; the new code takes them over.
+    """
+
+    keep_position: Flag
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyReloaded(Message):
+    """The answer. `code` OK: the new code runs; UNCHANGED: it ran already; else why it does not.
+
+    `source_hash` is the SHA-256 of the file that runs now. `field`, `value` and `fix` say what is
+    wrong with the new one, and are empty if nothing is.
+    """
+
+    code: Code
+    field: Text
+    value: Text
+    fix: Text
+    source_hash: Text
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFile(Message):
+    """Internal: the strategy's file as it was read, at the first start or for a reload.
+
+    With `code` OK this source runs from here on, and a restart runs it too, whatever stands in the
+    folder by then. Any other code says why it cannot run.
+    """
+
+    strategy: Name
+    path: Text
+    source_hash: Text
+    source: SourceText
+    code: Code
+    field: Text
+    value: Text
+    fix: Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,9 @@ TABLE: tuple[Row, ...] = (
     Row(market_data.Mark, "conflate", _DATA, _RISK + _LEDGER + _DOG, "mark", rate_per_s=20),
     Row(market_data.FeedStatus, "latch", _DATA, _RISK + _DOG + _MONITOR, "feed", rate_per_s=1),
     # the order path
-    Row(signals.Intent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=2),
+    Row(signals.Intent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=3),
     Row(signals.CancelIntent, "command", _STRATEGY, _RISK, replies=_DECIDED),
-    Row(signals.ReplaceIntent, "command", _STRATEGY, _RISK, replies=_DECIDED),
+    Row(signals.ReplaceIntent, "command", _STRATEGY, _RISK, replies=_DECIDED, version=2),
     Row(signals.Decision, "reply", _RISK, _STRATEGY),
     Row(signals.Approval, "command", _RISK, _ROUTER, replies=_ACK, version=2),
     Row(signals.CancelApproval, "command", _RISK, _ROUTER, replies=_ACK),
@@ -140,6 +140,14 @@ TABLE: tuple[Row, ...] = (
     Row(control.AccountView, "latch", _DOG, _MONITOR, "account", rate_per_s=1),
     Row(control.KillRequest, "command", ("cli",), _DOG, replies=_ACK),
     Row(control.ResumeRequest, "command", ("cli",), _DOG, replies=_ACK),
+    Row(
+        control.ReloadRequest,
+        "command",
+        ("cli",),
+        _STRATEGY,
+        replies=(control.StrategyReloaded, signals.Nack),
+    ),
+    Row(control.StrategyReloaded, "reply", _STRATEGY, ("cli",)),
     # replicas, liveness, operators
     Row(
         control.SnapshotRequest,
@@ -167,6 +175,7 @@ TABLE: tuple[Row, ...] = (
     Row(control.Fenced, "internal", (ANY,), (ANY,)),
     Row(control.TimerFired, "internal", (ANY,), (ANY,)),
     Row(control.HookCut, "internal", (ANY,), (ANY,)),
+    Row(control.StrategyFile, "internal", (ANY,), (ANY,)),
     Row(control.Garbled, "internal", (ANY,), (ANY,)),
     Row(control.PeerStatus, "internal", (ANY,), (ANY,)),
     Row(control.Blind, "internal", (ANY,), (ANY,)),

@@ -43,6 +43,7 @@ class Intent(Message):
 
     `reference_ticks` is the price the strategy decided on; the collar compares it with the mark.
     `price_ticks` is the limit of a LIMIT order and the trigger of a STOP; a MARKET order has none.
+    `data_ns` (boot clock): when the newest market event that it rests on came in; None: not known.
     """
 
     client_order_id: ClientOrderId
@@ -56,6 +57,7 @@ class Intent(Message):
     expires_ns: Ns
     price_ticks: PriceTicks | None = None
     legs: tuple[Leg, ...] = ()
+    data_ns: Ns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ReplaceIntent(Message):
 
     `quantity_lots` is the whole order, its filled lots included; it can only fall. To want more is
     to send another order. `change_id` numbers the strategy's changes: a repeat has the same.
+    `data_ns` as in `Intent`.
     """
 
     strategy: Name
@@ -81,6 +84,7 @@ class ReplaceIntent(Message):
     price_ticks: PriceTicks
     reference_ticks: PriceTicks
     expires_ns: Ns
+    data_ns: Ns | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Settings for every test: one hypothesis profile per place, the `process` marker by folder."""
+"""Settings for every test: one hypothesis profile per place, markers by folder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever is in tests/process starts real processes; `-m "not process"` leaves it out."""
+    """Real processes and containers get a marker by their folder; `-m "not process"` leaves out."""
     for item in items:
         if item.path.is_relative_to(TESTS / "process"):
             item.add_marker(pytest.mark.process)
+        if item.path.is_relative_to(TESTS / "container"):
+            item.add_marker(pytest.mark.container)
 
 
 @pytest.fixture(scope="session")

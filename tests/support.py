@@ -34,7 +34,8 @@ def event(
     stream = stream_of(body, fallback="test")
     number = seq if seq is not None else next(_counter)
     return Event(
-        Envelope(row.kind, 1, sender, epoch, stream, number, 0, 0, correlation_id, None), body
+        Envelope(row.kind, row.version, sender, epoch, stream, number, 0, 0, correlation_id, None),
+        body,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
@@ -12,6 +12,8 @@ from typing import Any
 
 from proto_schemas.registry import SERVICES
 from services.cli.runs import Tables, toml_text
+from services.cli.strategies_folder import absolute_in, refuse_missing, with_default
+from services.strategy_engine.config import load as strategy_engine
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
@@ -33,14 +35,27 @@ STAND_IN: Tables = {
 
 def check_run(run: RunFolder) -> dict[str, dict[str, Any]]:
     """The effective settings of every service; `OperatorFault` for the first that is wrong."""
+    refuse_unknown_tables(read_toml(run.config))
+    _check_strategy(run)
+    return {"run": asdict(run.settings), **{name: _settings(run, name) for name in SERVICES}}
+
+
+def refuse_unknown_tables(tables: Mapping[str, Any]) -> None:
+    """Every key stands in a table of a service, or in `[run]`."""
     known = ("run", *SERVICES)
-    for table, content in read_toml(run.config).items():
+    for table, content in tables.items():
         if table not in known or not isinstance(content, dict):
             raise OperatorFault(
                 "CONFIG_UNKNOWN_TABLE", field=table, value="", fix=f"Tables: {', '.join(known)}."
             )
-    load_strategy(run.settings.strategy)
-    return {"run": asdict(run.settings), **{name: _settings(run, name) for name in SERVICES}}
+
+
+def _check_strategy(run: RunFolder) -> None:
+    """Load it, unless the run has traded: then its journal says which code goes on."""
+    engine = strategy_engine(run)
+    if not run.journal("strategy_engine").exists():
+        refuse_missing(engine.tunables.strategies_dir)
+        load_strategy(engine.strategy, *engine.folders)
 
 
 def _settings(run: RunFolder, service: str) -> dict[str, Any]:
@@ -54,9 +69,14 @@ def opened(path: Path) -> Iterator[RunFolder]:
     if path.is_dir():
         yield RunFolder.open(path.resolve())
         return
-    tables = read_toml(path)
+    tables = with_default(absolute_in(read_toml(path), path))
     with tempfile.TemporaryDirectory(prefix="bulkhead-check-") as folder:
         copy = Path(folder) / "config.toml"
-        absent = {name: table for name, table in STAND_IN.items() if name not in tables}
-        copy.write_text(f"{path.read_text()}\n{toml_text(absent)}")
+        copy.write_text(toml_text(_as_run(tables)))
         yield RunFolder.open(Path(folder))
+
+
+def _as_run(tables: Tables) -> dict[str, Any]:
+    """What only a run knows gets a stand-in; of `[run]` a config file may say a part."""
+    refuse_unknown_tables(tables)
+    return {**STAND_IN, **tables, "run": {**STAND_IN["run"], **tables.get("run", {})}}

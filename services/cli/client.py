@@ -1,14 +1,16 @@
 """Sends a command to one service of a run, the same bytes again until it is answered.
 
 Silence is an answer too: `ask` returns None, and the caller decides what that means. The socket is
-IMMEDIATE, so nothing waits in a queue for a service that is not there. The epoch is the moment at
-which the client was made: process ids are used again, and a request id that came a second time
-would be answered out of the receiver's cache without being done.
+IMMEDIATE, so nothing waits in a queue for a service that is not there. The name has a random part,
+because each container counts its own process ids. The epoch is the moment at which the client was
+made: process ids are used again, and a request id that came a second time would be answered out of
+the receiver's cache without being done.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from time import CLOCK_BOOTTIME, clock_gettime_ns, monotonic
 from types import TracebackType
 from typing import Self, TypeVar
@@ -24,7 +26,6 @@ from shared.runtime.run_folder import RunFolder
 RETRY_S = 0.3
 AWAY_S = 0.05
 RECONNECT_MS = 20
-TEXT_CHARACTERS_MAX = 500
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -33,7 +34,7 @@ class ServiceClient:
     """A DEALER to one service of one run. Use it as a context manager."""
 
     def __init__(self, run: RunFolder, service: str) -> None:
-        self._name = f"cli-{os.getpid()}"
+        self._name = f"cli-{os.getpid()}-{secrets.token_hex(3)}"
         self._service = service
         self._epoch = clock_gettime_ns(CLOCK_BOOTTIME)
         self._asked = 0
@@ -105,8 +106,3 @@ class MonitorClient(ServiceClient):
     def status(self, timeout_s: float) -> StatusReport | None:
         """The monitor's report, or None if it did not answer in time."""
         return self.ask(StatusRequest(), (StatusReport,), timeout_s)
-
-
-def sendable(text: str) -> str:
-    """What a person wrote, as a message can carry it: too long or odd is no reason to refuse."""
-    return text.encode(errors="replace").decode()[:TEXT_CHARACTERS_MAX]

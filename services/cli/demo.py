@@ -19,6 +19,7 @@ from services.cli.playing import play, reporting
 from services.cli.result_text import say_result
 from services.cli.runs import NewRun, Tables
 from services.cli.screen import Viewing
+from services.cli.strategies_folder import with_default
 
 DATA_SECONDS = 15
 OVERALL_SECONDS_MAX = 50.0  # the rest of the promised minute is for stopping and reading journals
@@ -46,7 +47,7 @@ def run_demo(options: DemoOptions) -> int:
         tables: Tables = {
             "venue": {"data_path": str(path), "speed_milli": span.speed_milli(DATA_SECONDS)}
         }
-        new = NewRun("demo", instrument, options.strategy, tables)
+        new = NewRun("demo", instrument, options.strategy, with_default(tables))
         viewing = Viewing(None if options.as_json else f"demo of {instrument}", span.rows)
         run = play(new, options.root, viewing, deadline_s, outcome)
     if options.as_json:

@@ -9,6 +9,7 @@ broker alone.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -17,16 +18,18 @@ from pathlib import Path
 from proto_schemas.control import KillRequest
 from proto_schemas.signals import Ack
 from services.cli.active import active_runs
-from services.cli.client import MonitorClient, ServiceClient, sendable
+from services.cli.client import MonitorClient, ServiceClient
 from services.cli.exit_codes import NOT_OK, OK, TIMED_OUT
 from services.cli.follow import field
 from services.cli.output import note, print_json, say
 from services.cli.runs import find_run, is_ours
 from services.cli.watchdog_view import Seen, WatchdogView
 from shared.kernel.errors import OurFault
+from shared.kernel.text import sendable
 from shared.runtime.run_folder import RunFolder
 
 WATCHDOG = "watchdog"
+COMMAND_VARIABLE = "BULKHEAD_COMMAND"
 LATCHED_WITHIN_S = 3.0
 ID_WITHIN_S = 2.0
 FLAT_WITHIN_S = 30.0
@@ -183,5 +186,6 @@ def _report(result: KillResult, code: int, as_json: bool) -> int:
 
 
 def resume_command(kill_id: str) -> str:
-    """What ends this kill."""
-    return f"bulkhead resume --kill-id {kill_id} --operator NAME --reason TEXT"
+    """What ends this kill, as the operator types it: from outside, if this is a container."""
+    bulkhead = os.environ.get(COMMAND_VARIABLE) or "bulkhead"
+    return f"{bulkhead} resume --kill-id {kill_id} --operator NAME --reason TEXT"

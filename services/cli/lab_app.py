@@ -1,7 +1,8 @@
-"""The commands that measure and check: `sim`, `bench`, `config`."""
+"""The commands that measure and check: `sim`, `verify`, `bench`, `config`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,6 +48,9 @@ def sim(
 def chaos(
     kills: Annotated[int, typer.Option("--kills", min=1, max=10_000, help="How often.")] = 30,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of market and nemesis.")] = 1,
+    strategy: Annotated[
+        str, typer.Option("--strategy", help="Who trades: quote_fade has orders that work.")
+    ] = "ema_cross",
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +60,25 @@ def chaos(
         from services.cli.chaos import ChaosOptions, run_chaos
         from services.cli.runs import runs_root
 
-        return run_chaos(ChaosOptions(kills, seed, runs_root(runs_dir), as_json))
+        return run_chaos(ChaosOptions(kills, seed, strategy, runs_root(runs_dir), as_json))
+
+    finish(work, as_json)
+
+
+def verify(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="Folder or id of a run; else the latest.")
+    ] = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every decision of a recorded run, made again and compared byte for byte."""
+
+    def work() -> int:
+        from services.cli.runs import runs_root
+        from services.cli.verify import run_verify
+
+        return run_verify(run, runs_root(runs_dir), as_json)
 
     finish(work, as_json)
 
@@ -114,6 +136,7 @@ def register() -> None:
     """Put them into the app, behind the commands of daily use."""
     app.command()(sim)
     app.command()(chaos)
+    app.command()(verify)
     bench_app.command()(chain)
     config_app.command()(check)
     config_app.command()(show)

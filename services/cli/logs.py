@@ -18,7 +18,7 @@ from typing import Any
 from proto_schemas.registry import SERVICES
 from services.cli.exit_codes import OK
 from services.cli.output import say
-from services.cli.runs import find_run
+from services.cli.runs import find_run, refuse_in_containers
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 
@@ -88,6 +88,7 @@ class LogFile:
 def run_logs(options: LogOptions) -> int:
     """Print the last lines, then go on if asked to; ends with Ctrl-C."""
     run = find_run(options.run, options.root)
+    refuse_in_containers(run, f"docker compose logs {options.service or ''}".rstrip())
     files = log_files(run, options.service)
     found = sorted(line for file in files for line in file.timed(file.tail()))
     shown = found[-options.lines :] if options.lines else []

@@ -1,7 +1,8 @@
 """The command line `bulkhead`. Start reading here; each command's work is in the file of its name.
 
 Modules are imported when their command runs, so that `bulkhead --help` is quick. Here are the
-commands of daily use; those that measure and check are in lab_app.py.
+commands of daily use; those about your own strategies are in strategy_app.py, those for containers
+in container_app.py, those that measure and check in lab_app.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import data_app, exit_codes, lab_app
+from services.cli import container_app, data_app, exit_codes, lab_app, strategy_app
 from services.cli.app import (
     DEFAULT_STRATEGY,
     AsJson,
@@ -57,24 +58,38 @@ def replay(
         typer.Argument(metavar="[PATH]", help="A data file or a folder of them; else a catalogue."),
     ] = None,
     catalogue: CatalogueDir = None,
+    made_up: Annotated[
+        int | None, typer.Option("--made-up", min=1, help="Instead: rows of the made-up market.")
+    ] = None,
     strategy: Strategy = DEFAULT_STRATEGY,
     speed: Annotated[str, typer.Option("--speed", help="max, or times real speed.")] = "max",
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=1, help="Seconds for the whole run.")
     ] = None,
+    lockstep: Annotated[
+        bool,
+        typer.Option("--lockstep", help="In one process and virtual time: same bytes."),
+    ] = False,
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recorded data through the real processes: of files, or of a catalogue (`bulkhead data`)."""
+    """Recorded data, of files or of a catalogue, through the real processes.
+
+    With --lockstep through the same cores in one process, in step.
+    """
 
     def work() -> int:
         from services.cli.data_commands import recorded_path
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
+        recorded = made_up is None or data is not None or catalogue is not None
+        path = recorded_path(data, catalogue) if recorded else None
         root = runs_root(runs_dir)
-        path = recorded_path(data, catalogue)
-        return run_replay(ReplayOptions(path, instrument, strategy, speed, timeout, root, as_json))
+        options = ReplayOptions(
+            path, made_up, instrument, strategy, speed, timeout, lockstep, root, as_json
+        )
+        return run_replay(options)
 
     finish(work, as_json)
 
@@ -93,6 +108,33 @@ def trace(
         from services.cli.trace import run_trace
 
         return run_trace(trace_id, run, runs_root(runs_dir), as_json)
+
+    finish(work, as_json)
+
+
+@app.command()
+def incident(
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="Of an order, a signal, an execution or a kill.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write; else incident-ID.md here.")
+    ] = None,
+    run: RunName = None,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """One file with all that is known about a trade or a kill, fit to be mailed.
+
+    Chain with stamps, market, limits, lease, broker's and exchange's words, ledger before and
+    after, code, config, logs. Values that look like secrets are left out.
+    """
+
+    def work() -> int:
+        from services.cli.incident import IncidentOptions, run_incident
+        from services.cli.runs import runs_root
+
+        return run_incident(IncidentOptions(wanted, out, run, runs_root(runs_dir), as_json))
 
     finish(work, as_json)
 
@@ -274,6 +316,8 @@ def resume(
     finish(work, as_json)
 
 
+strategy_app.register()
+container_app.register()
 data_app.register()
 lab_app.register()
 

@@ -10,7 +10,6 @@ journal holds is stepped again under the config in force.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +21,13 @@ from services.cli.runs import (
     Scalar,
     Tables,
     create_run,
+    discard_run,
     make_folder,
     publish_run,
+    refuse_in_containers,
     toml_text,
 )
+from services.cli.strategies_folder import absolute_in, with_default
 from services.cli.supervisor_config import service_programs
 from shared.journal import load_checkpoint
 from shared.kernel.errors import OperatorFault
@@ -50,6 +52,8 @@ class Wanted:
     strategy: str | None = None
     speed: Mapping[str, Scalar] | None = None
     fresh: bool = False
+    sockets: Path | None = None
+    """The folder that the containers of the run share; None: no containers."""
 
 
 def paper_folder(root: Path) -> Path:
@@ -73,21 +77,20 @@ def prepare(root: Path, wanted: Wanted) -> RunFolder:
 def _make(root: Path, wanted: Wanted) -> RunFolder:
     tables = _tables(wanted)
     chosen = {**_chosen(wanted)}
-    new = NewRun(
-        STAGE, chosen.get("instrument", INSTRUMENT), chosen.get("strategy", STRATEGY), tables
-    )
+    instrument, strategy = chosen.get("instrument", INSTRUMENT), chosen.get("strategy", STRATEGY)
+    new = NewRun(STAGE, instrument, strategy, tables, sockets=wanted.sockets)
     run = create_run(new, root, make_folder(root / STAGE, RUN_ID))
     try:
         check_run(run)
     except BaseException:
-        shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
-        shutil.rmtree(run.root)
+        discard_run(run)
         raise
     return run
 
 
 def _changed(run: RunFolder, wanted: Wanted) -> RunFolder:
     """The existing run under the wanted config, if that may be."""
+    _refuse_other_keeper(run, wanted)
     for key, value in _chosen(wanted).items():
         has = getattr(run.settings, key)
         if value != has:
@@ -121,11 +124,15 @@ def _tables(wanted: Wanted, before: Tables | None = None) -> Tables:
         venue.pop("synthetic_seed", None)
     venue.update(given.get("venue", {}))
     venue.update(wanted.speed or {})
-    return {**{name: table for name, table in given.items() if name != "run"}, "venue": venue}
+    market = {"when_behind": "conflate", **given.get("market_data", {})}  # as a live feed would
+    others = {name: table for name, table in given.items() if name != "run"}
+    return with_default({**others, "market_data": market, "venue": venue}, before)
 
 
 def _given(wanted: Wanted) -> Tables:
-    return read_toml(wanted.config) if wanted.config is not None else {}
+    if wanted.config is None:
+        return {}
+    return absolute_in(read_toml(wanted.config), wanted.config)
 
 
 def _chosen(wanted: Wanted) -> dict[str, str]:
@@ -140,6 +147,18 @@ def _chosen(wanted: Wanted) -> dict[str, str]:
     return {key: str(value) for key, value in said.items()}
 
 
+def _refuse_other_keeper(run: RunFolder, wanted: Wanted) -> None:
+    if wanted.sockets is None:
+        refuse_in_containers(run, "docker compose up -d")
+    elif run.settings.sock_dir != str(wanted.sockets):
+        raise OperatorFault(
+            "RUN_DIFFERS",
+            field="--sockets",
+            value=str(wanted.sockets),
+            fix=f"This run has {run.settings.sock_dir}. Name that, or give it another runs folder.",
+        )
+
+
 def _refuse_unclean(run: RunFolder) -> None:
     for program in service_programs(run):
         if not was_clean(run, program.name):
@@ -147,8 +166,8 @@ def _refuse_unclean(run: RunFolder) -> None:
                 "STOP_NOT_CLEAN",
                 field="config",
                 value=program.name,
-                fix="It was not stopped in order: `bulkhead up` without changes, `bulkhead down`, "
-                "then change the config.",
+                fix="It runs, or was not stopped in order: put the old config back, start "
+                "everything, stop everything, then change the config.",
             )
 
 

@@ -40,7 +40,7 @@ def play(
 
     `deadline_s` (monotonic clock): without it only a stall ends the run.
     """
-    run = _checked_run(new, root)
+    run = checked_run(new, root)
     outcome.run = str(run.root)
     try:
         with Supervised(run) as supervised, watching(viewing) as show:
@@ -52,7 +52,8 @@ def play(
     return run
 
 
-def _checked_run(new: NewRun, root: Path) -> RunFolder:
+def checked_run(new: NewRun, root: Path) -> RunFolder:
+    """Make the run, or refuse it with nothing left behind."""
     run = create_run(new, root)
     try:
         check_run(run)

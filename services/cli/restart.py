@@ -12,7 +12,7 @@ from services.cli.active import supervisor_pid
 from services.cli.client import MonitorClient
 from services.cli.exit_codes import NOT_OK, OK, TimedOut
 from services.cli.output import print_json, say
-from services.cli.runs import find_run, is_ours
+from services.cli.runs import find_run, is_ours, refuse_in_containers
 from services.cli.supervisor_config import control_socket
 from services.cli.supervisor_control import Control
 from shared.kernel.errors import OperatorFault
@@ -30,6 +30,7 @@ def run_restart(service: str, named: Path | None, root: Path, as_json: bool) -> 
             "SERVICE_UNKNOWN", field="SERVICE", value=service, fix=f"One of {', '.join(SERVICES)}."
         )
     run = find_run(named, root)
+    refuse_in_containers(run, f"docker compose restart {service}")
     if not supervisor_pid(run) or not is_ours(run):
         return _report(service, 0, 0.0, f"no run is up: {run.root}", as_json)
     began_s = time.monotonic()

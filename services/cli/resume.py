@@ -13,13 +13,14 @@ from pathlib import Path
 from proto_schemas.base import Message
 from proto_schemas.control import ResumeRequest
 from proto_schemas.signals import Ack, Nack
-from services.cli.client import ServiceClient, sendable
+from services.cli.client import ServiceClient
 from services.cli.exit_codes import NOT_OK, OK, TimedOut
 from services.cli.kill import WATCHDOG
 from services.cli.output import note, print_json, say
 from services.cli.runs import find_run, is_ours
 from services.cli.watchdog_view import WatchdogView
 from shared.kernel.errors import OperatorFault
+from shared.kernel.text import sendable
 from shared.runtime.run_folder import RunFolder
 
 HEARD_WITHIN_S = 2.0

@@ -18,17 +18,19 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 
 from services.cli.active import active_runs
 from shared.kernel.errors import OperatorFault
-from shared.runtime.run_folder import RunFolder
+from shared.runtime.run_folder import COMPOSE, RunFolder
 
 RUNS_VARIABLE = "BULKHEAD_RUNS"
 LATEST = "latest"
 SUBFOLDERS = ("journals", "logs", "venue")
 SOCK_DIR_LENGTH_MAX = 70
 PRIVATE = 0o700
+NO_SOCKETS = "/nowhere"
 
 Scalar = str | int | bool
 Tables = Mapping[str, Mapping[str, Scalar]]
@@ -36,12 +38,22 @@ Tables = Mapping[str, Mapping[str, Scalar]]
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`."""
+    """What a run is made from. `tables`: further tables of config.toml, such as `[venue]`.
+
+    `sockets`: a folder that the containers of the run share; None: a fresh one of its own.
+    """
 
     stage: str
     instrument: str
     strategy: str
     tables: Tables = field(default_factory=dict)
+    in_lockstep: bool = False
+    sockets: Path | None = None
+
+    def digest(self) -> str:
+        """12 hex digits that follow from the settings alone."""
+        text = toml_text({"run": {"of": self.instrument, "by": self.strategy}, **self.tables})
+        return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def runs_root(given: Path | None) -> Path:
@@ -52,23 +64,35 @@ def runs_root(given: Path | None) -> Path:
 def create_run(new: NewRun, root: Path, folder: Path | None = None) -> RunFolder:
     """Make the folder with its config. `publish_run` comes when the config has been checked."""
     folder = folder or make_folder(root / new.stage, _new_id())
-    sock_dir = _make_sock_dir()
+    sock_dir = new.sockets or (None if new.in_lockstep else _make_sock_dir())
     try:
-        shared = {
-            "stage": new.stage,
-            "run_id": folder.name,
-            "install_id": secrets.token_hex(6),
-            "instrument": new.instrument,
-            "strategy": new.strategy,
-            "sock_dir": str(sock_dir),
-        }
-        (folder / "config.toml").write_text(toml_text({"run": shared, **new.tables}))
+        shared = {"stage": new.stage, "instrument": new.instrument, "strategy": new.strategy}
+        names = _lockstep_names(new) if sock_dir is None else _own_names(folder, sock_dir)
+        if new.sockets is not None:
+            names["kept_by"] = COMPOSE
+        (folder / "config.toml").write_text(toml_text({"run": {**shared, **names}, **new.tables}))
         run = RunFolder.open(folder)
     except BaseException:
-        shutil.rmtree(sock_dir)
+        if sock_dir is not None and new.sockets is None:
+            shutil.rmtree(sock_dir)
         shutil.rmtree(folder)
         raise
     return run
+
+
+def _own_names(folder: Path, sock_dir: Path) -> dict[str, str]:
+    """What no other run has."""
+    return {
+        "run_id": folder.name,
+        "install_id": secrets.token_hex(6),
+        "sock_dir": str(sock_dir),
+    }
+
+
+def _lockstep_names(new: NewRun) -> dict[str, str]:
+    """The same for the same settings: these names stand in every journal. No sockets."""
+    digest = new.digest()
+    return {"run_id": f"lockstep-{digest}", "install_id": digest, "sock_dir": NO_SOCKETS}
 
 
 def publish_run(run: RunFolder, root: Path) -> None:
@@ -106,8 +130,20 @@ def find_run(named: Path | None, root: Path) -> RunFolder:
 
 
 def remove_sockets(run: RunFolder) -> None:
-    """Take away the sockets' folder; the run's own folder stays."""
-    shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+    """Take away the sockets' folder, unless it is a volume; the run's own folder stays."""
+    if run.settings.kept_by != COMPOSE:
+        shutil.rmtree(run.settings.sock_dir, ignore_errors=True)
+
+
+def refuse_in_containers(run: RunFolder, instead: str) -> None:
+    """`OperatorFault` if the run's processes are containers: then this is Docker's work."""
+    if run.settings.kept_by == COMPOSE:
+        raise OperatorFault(
+            "KEPT_BY_COMPOSE",
+            field="run",
+            value=str(run.root),
+            fix=f"Its services are containers: on the host, `{instead}`.",
+        )
 
 
 def is_ours(run: RunFolder) -> bool:
@@ -125,11 +161,19 @@ def toml_text(tables: Tables) -> str:
     for name, table in tables.items():
         if table:
             lines.append(f"[{name}]")
-            lines += [
-                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
-            ]
+            lines += [f"{key} = {_toml_value(value)}" for key, value in table.items()]
             lines.append("")
     return "\n".join(lines)
+
+
+def _toml_value(value: object) -> str:
+    """Also what has no place in a config: it is for the settings to refuse, by its name."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _new_id() -> str:

@@ -43,6 +43,17 @@ def strategy_trouble(run: RunFolder) -> str | None:
     return None
 
 
+def code_differs(run: RunFolder) -> str | None:
+    """The strategy's file that is not what runs, if its engine said so in its present life."""
+    path = None
+    for entry in entries(run.log("strategy_engine"), TAIL_BYTES):
+        if entry.get("event") in ("recovered", "strategy_loaded"):
+            path = None
+        elif entry.get("event") == "strategy_file_differs":
+            path = str(entry.get("path"))
+    return path
+
+
 def bad_rows(run: RunFolder) -> list[dict[str, Any]]:
     """The venue's log lines about rows of the feed that are no good."""
     found = [e for e in entries(run.log("venue")) if e.get("event") == "row_bad"]

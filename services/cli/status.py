@@ -24,7 +24,7 @@ from services.cli.output import note, print_json, say
 from services.cli.runs import find_run, is_ours
 from services.cli.screen import BANNER, money, services_table
 from services.cli.supervisor_control import Processes
-from shared.runtime.run_folder import RunFolder
+from shared.runtime.run_folder import SUPERVISORD, RunFolder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -153,7 +153,7 @@ def _say_status(run: RunFolder, report: StatusReport | None, processes: Processe
 
     console = Console()
     console.print(screen(run, report, processes))
-    if not supervisor_pid(run):
+    if run.settings.kept_by == SUPERVISORD and not supervisor_pid(run):
         note("the supervisor of this run does not live: nothing is started again if it dies")
     for line in kill_lines(field(report, "kill_id")):
         say(line)

@@ -23,9 +23,9 @@ from services.cli.follow import field
 from services.cli.outcome import known_services, services_json
 from services.cli.output import note, print_json, say
 from services.cli.paper import Wanted, paper_folder, prepare
-from services.cli.runs import find_run, is_ours
+from services.cli.runs import find_run, is_ours, refuse_in_containers
 from services.cli.screen import BANNER
-from services.cli.service_log import last_fault
+from services.cli.service_log import code_differs, last_fault
 from services.cli.status import kill_lines
 from services.cli.supervisor import GIVEN_UP
 from services.cli.supervisor_config import ENDS_FOR_GOOD
@@ -73,6 +73,7 @@ def run_up(options: UpOptions) -> int:
 def run_down(named: Path | None, root: Path, as_json: bool) -> int:
     """Stop a run that is up in the background; nothing to stop is fine too."""
     run = find_run(named, root)
+    refuse_in_containers(run, "docker compose stop")
     began_s = time.monotonic()
     lots = _lots(run)
     stopped = background.stop(run)
@@ -167,6 +168,8 @@ def _say_up(run: RunFolder, report: StatusReport, seconds: float, as_json: bool)
     )
     for line in kill_lines(kill_id):
         say(line)
+    if (changed := code_differs(run)) is not None:
+        say(f"{changed} is not the code that runs: bulkhead reload takes it")
     say("next: bulkhead status --watch, bulkhead logs -f, bulkhead kill, bulkhead down")
 
 

@@ -77,12 +77,11 @@ def journal(run: Path, service: str) -> Iterator[Message]:
         at += HEAD.size + length
 
 
-def orders_at_venue(run: Path) -> Counter[str]:
-    """How often each client order id arrived as a new order. Torn lines end in `!`.
+def arrived_at_venue(run: Path) -> Iterator[Message]:
+    """Every message that the venue received. Torn lines end in `!`.
 
     The record holds garbage too, if any was sent; what is no frame was no order.
     """
-    arrived: Counter[str] = Counter()
     for line in (run / "venue" / "received.log").read_bytes().split(b"\n")[:-1]:
         if line.endswith(b"!"):
             continue
@@ -90,9 +89,23 @@ def orders_at_venue(run: Path) -> Counter[str]:
             found = message_of(bytes.fromhex(line.split(b" ")[1].decode()))
         except (ValueError, TypeError, IndexError, msgpack.UnpackException):
             continue
+        yield found
+
+
+def orders_at_venue(run: Path) -> Counter[str]:
+    """How often each client order id arrived as a new order, or as a leg of one."""
+    arrived: Counter[str] = Counter()
+    for found in arrived_at_venue(run):
         if found.kind == "new_order":
             arrived[found.body["client_order_id"]] += 1
+            arrived.update(leg["client_order_id"] for leg in found.body.get("legs", ()))
     return arrived
+
+
+def changes_at_venue(run: Path) -> dict[str, int]:
+    """How many cancels and replaces arrived: they were in flight when somebody died."""
+    kinds = Counter(found.kind for found in arrived_at_venue(run))
+    return {"cancels": kinds["cancel_order"], "replaces": kinds["replace_order"]}
 
 
 def fills_at_venue(run: Path) -> dict[str, dict[str, Any]]:
@@ -195,6 +208,7 @@ def check(run: Path) -> dict[str, Any]:
         "orders_in_venue_record": len(arrived),
         "orders_in_ledger": len(accepted),
         "not_accepted": len(refused),
+        **changes_at_venue(run),
         "fills": len(filled),
         "lost": sum(map(len, lost.values())),
         "duplicated": len(twice) + ledger.contradictions,

@@ -1,4 +1,4 @@
-"""Writes what is generated from the contract: golden bytes, messages.md and order-states.md.
+"""Writes what is generated: golden bytes, JSON Schemas, the pages in docs/, the dashboards.
 
 `python -m services.lab.contract_pages` writes, `--check` only compares and names stale files. A
 golden file is written once and never again: bytes that differ from it are an error here, because an
@@ -22,7 +22,10 @@ from pydantic import TypeAdapter
 from proto_schemas import base, broker, control, enums, ledger, market_data, signals
 from proto_schemas.base import Message
 from proto_schemas.registry import ANY, SERVICES, TABLE, Row
+from services.lab.grafana.files import dashboard_files
+from services.lab.metric_page import METRICS, metrics_page
 from services.lab.samples import SAMPLES, sample_envelope
+from services.lab.schema_files import schema_files
 from shared.bus.codec import encode
 from shared.kernel.order_states import INITIAL, TERMINAL, TRANSITIONS
 
@@ -43,12 +46,17 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     check_only = parser.parse_args(arguments).check
     problems = [
         problem
-        for path, content in (golden_files() | page_files()).items()
+        for path, content in generated_files().items()
         if (problem := _bring_up_to_date(root, path, content, check_only))
     ]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def generated_files() -> dict[Path, bytes]:
+    """Everything that is made from code, by its path."""
+    return golden_files() | schema_files() | page_files() | dashboard_files()
 
 
 def _bring_up_to_date(root: Path, path: Path, content: bytes, check_only: bool) -> str:
@@ -101,7 +109,11 @@ def _plain(value: Any) -> Any:
 
 def page_files() -> dict[Path, bytes]:
     """The generated pages."""
-    return {MESSAGES: messages_page().encode(), ORDER_STATES: order_states_page().encode()}
+    return {
+        MESSAGES: messages_page().encode(),
+        ORDER_STATES: order_states_page().encode(),
+        METRICS: metrics_page(GENERATED).encode(),
+    }
 
 
 def messages_page() -> str:

@@ -74,4 +74,8 @@ class Faults:
 
     def calm(self) -> Faults:
         """The same world after the storm: nothing fails any more."""
-        return Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, 0, MS, None)
+        return CALM
+
+
+CALM = Faults(0, 1, 0, 0, MS, 0, False, (), SECOND, False, MS, 0, 0, MS, None)
+"""Nothing fails."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from random import Random
+from typing import Protocol
 
 from proto_schemas.broker import BrokerSnapshot
 from services.lab.faults import BROKER_DELAY_MAX_NS, NEVER_DOUBLED, TO_BROKER, Faults
@@ -24,6 +25,13 @@ Link = tuple[str, str, str]
 """Source, target and kind of socket: frames on one link keep their order."""
 Arrival = tuple[int, bytes]
 """When a frame arrives, and what is left of it."""
+
+
+class Carrier(Protocol):
+    """What a world needs of its links."""
+
+    def carry(self, link: Link, out: Transmit, faults: Faults, boot_ns: int) -> list[Arrival]:
+        """When this frame arrives, and how often; an empty list if it is lost."""
 
 
 class Links:

@@ -6,6 +6,7 @@ its bytes stand in `proto_schemas/golden/`. A new version of a kind gets a new s
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from proto_schemas.base import Envelope, Message
@@ -37,6 +38,7 @@ from proto_schemas.control import (
     Lease,
     LeaseRequest,
     PeerStatus,
+    ReloadRequest,
     Replace,
     RequestExpired,
     ResumeRequest,
@@ -47,6 +49,8 @@ from proto_schemas.control import (
     Started,
     StatusReport,
     StatusRequest,
+    StrategyFile,
+    StrategyReloaded,
     TimerFired,
     Undelivered,
 )
@@ -109,6 +113,8 @@ TRADED_NS = 1_733_148_000_123_456_789
 RECEIVED_NS = 86_400_000_000_000
 PRICE = 24_310
 LIMITS = "4c1f0a9be27d"
+SOURCE = '"""One line is enough for a sample."""\n'
+SOURCE_HASH = sha256(SOURCE.encode()).hexdigest()
 
 
 def sample_envelope(message: Message) -> Envelope:
@@ -211,9 +217,10 @@ _ORDER_PATH: tuple[Message, ...] = (
         expires_ns=RECEIVED_NS + 10**9,
         price_ticks=PRICE - 1,
         legs=_LEGS,
+        data_ns=RECEIVED_NS,
     ),
     CancelIntent(STRATEGY, ORDER),
-    ReplaceIntent(STRATEGY, ORDER, 7, 2, PRICE - 2, PRICE, RECEIVED_NS + 10**9),
+    ReplaceIntent(STRATEGY, ORDER, 7, 2, PRICE - 2, PRICE, RECEIVED_NS + 10**9, RECEIVED_NS),
     Decision(ORDER, False, "PRICE_COLLAR", "40 ticks", "57 ticks"),
     Approval(
         client_order_id=ORDER,
@@ -322,6 +329,10 @@ _CONTROL: tuple[Message, ...] = (
     KillRequest("cli", "something is wrong"),
     KillSeen("file", "KILL"),
     ResumeRequest("kill-2-1", "ada", "found the reason"),
+    ReloadRequest(True),
+    StrategyReloaded(
+        "STRATEGY_FORBIDDEN", "mine.py:7", "import os", "Leave it out and use ctx.", SOURCE_HASH
+    ),
     LatchSeen("kill-2-1", "something is wrong", False),
     GateClose(5),
     GateClosed(5, (ORDER,)),
@@ -337,6 +348,7 @@ _CONTROL: tuple[Message, ...] = (
     ),
     Started("9f3ac21b77d0", "c0ffee123456", "0a1b2c3d4e5f"),
     TimerFired("lease"),
+    StrategyFile("mine", "mine.py", SOURCE_HASH, SOURCE, "OK", "", "", ""),
     HookCut("market_data/2/market.ESZ24/43"),
     Garbled("venue", "FRAME_SHAPE"),
     PeerStatus("order_router", True, 3),

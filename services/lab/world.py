@@ -19,7 +19,7 @@ from proto_schemas.base import Envelope, Message
 from proto_schemas.control import Fenced, Heartbeat, KillRequest
 from proto_schemas.registry import BY_MODEL, peers_of, streams_consumed
 from services.lab.faults import Faults
-from services.lab.links import LINK_MIN_NS, Links
+from services.lab.links import LINK_MIN_NS, Carrier, Links
 from services.lab.node import Node
 from shared.bus.codec import decode, encode
 from shared.kernel.check import check
@@ -63,7 +63,7 @@ class World:
         self.watch = checkers.watch
         self.boot_ns = START_NS
         self.counts: Counter[str] = Counter()
-        self._links = Links(self.random, Random(f"cuts {seed}"), self.counts)
+        self._links: Carrier = Links(self.random, Random(f"cuts {seed}"), self.counts)
         self.story: Callable[[str], None] | None = None
         self.source: Callable[[Node, int], tuple[Message, int] | None] = lambda _node, _ns: None
         self._heap: list[Item] = []

@@ -7,7 +7,8 @@ row the feed is opened again too; that costs nothing if nothing was lost.
 
 Pace. The venue may send rows up to the credit: the consumer's progress plus a window. A slow or
 dead strategy thereby slows the feed instead of losing ticks. Credit only ever grows; a lost one is
-repeated within a second.
+repeated within a second. With `when_behind = "conflate"` only what went out counts against the
+window, and quotes and depth conflate to the newest while the strategy is behind (`conflation.py`).
 
 While nobody may trade (the watchdog's word is HALT) a recorded feed must not run away: it waits for
 the first permission of a run, and later, while a session ends, it only trickles, so that closing
@@ -23,14 +24,12 @@ Age. A feed is LIVE only if a row came in this life of the process and the last 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from proto_schemas.base import Message
 from proto_schemas.control import Control, PeerStatus, Started, TimerFired
 from proto_schemas.enums import FeedState, Mode, ServiceState
 from proto_schemas.market_data import (
-    Bar,
     Depth,
     FeedCredit,
     FeedDepth,
@@ -44,10 +43,12 @@ from proto_schemas.market_data import (
     Quote,
     Trade,
 )
-from services.market_data.bars import BarBuilder
 from services.market_data.config import MarketDataConfig
+from services.market_data.readings import readings
+from services.market_data.state import MarketDataState
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Publish, Send, SetTimer
+from shared.kernel.readings import Readings
 
 VENUE = "venue"
 SECOND_TIMER = "second"
@@ -57,38 +58,6 @@ TRICKLE_TIMER = "trickle"
 TRICKLE_EVERY_NS = 50 * MS
 TRICKLE_ROWS = 5  # in that time, while nobody may trade
 CREDIT_STEP_PARTS = 4  # tell the venue when a quarter of the window is free again
-
-
-@dataclass(slots=True)
-class MarketDataState:
-    """Everything that changes. `quiet_since_ns` (boot): since then a row could have come."""
-
-    feed: FeedState = FeedState.STALE
-    bars: BarBuilder = field(default_factory=BarBuilder)
-    last_feed_seq: int = 0
-    progress_feed_seq: int = 0
-    credit_feed_seq: int = 0
-    reopening: bool = False
-    opened: bool = False
-    halted: bool = True
-    row_this_life: bool = False
-    row_this_second: bool = False
-    quiet_since_ns: int = 0
-    last_trade: Trade | None = None
-    last_bar: Bar | None = None
-    last_quote: Quote | None = None
-    last_depth: Depth | None = None
-    good_quote: Quote | None = None
-    newest_mark: Mark | None = None
-    last_mark: Mark | None = None
-    crossed_quotes: int = 0
-    rows_in: int = 0
-    rows_other: int = 0
-    rows_bad: int = 0
-    events_out: int = 0
-    gaps: int = 0
-    repeats: int = 0
-    foreign: int = 0
 
 
 class MarketDataCore:
@@ -140,6 +109,10 @@ class MarketDataCore:
                 seen = self._state.row_this_life
                 return ServiceState.PAUSED if seen else ServiceState.STARTING
 
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._state, now)
+
     def state(self) -> object:
         """Counters, the running bar and the last of everything."""
         return self._state
@@ -186,6 +159,8 @@ class MarketDataCore:
         outputs = self._publish(row, now.boot_ns)
         if state.feed is not FeedState.LIVE:
             outputs.append(self._become(FeedState.LIVE))
+        if self.config.conflates:
+            outputs += self._credit_if_due(now)
         return outputs
 
     def _publish(self, row: FeedTrade | FeedQuote | FeedDepth, receive_ns: int) -> list[Output]:
@@ -196,14 +171,19 @@ class MarketDataCore:
             case FeedQuote(bid=bid, ask=ask):
                 return self._on_quote(Quote(*head, bid, ask))
         self._state.last_depth = depth = Depth(*head, row.bids, row.asks)
-        return [Publish(depth)]
+        return self._pass_on(depth)
+
+    def _pass_on(self, row: Trade | Quote | Depth) -> list[Output]:
+        """To the strategy: at once, or as it can take it."""
+        config = self.config
+        taken = self._state.backlog.take(row, config.hold_events) if config.conflates else None
+        return [Publish(row)] if taken is None else taken
 
     def _on_trade(self, trade: Trade) -> list[Output]:
         state = self._state
         state.last_trade = trade
-        outputs: list[Output] = [Publish(trade)]
-        bar = state.bars.add(trade)
-        if bar is not None:
+        outputs = self._pass_on(trade)
+        if (bar := state.bars.add(trade)) is not None:
             state.last_bar = bar
             outputs.append(Publish(bar))
         return [*outputs, *self._mark_if_due(trade)]
@@ -214,9 +194,9 @@ class MarketDataCore:
         if quote.bid and quote.ask and quote.bid.price_ticks >= quote.ask.price_ticks:
             state.crossed_quotes += 1
             state.good_quote = None
-            return [Publish(quote)]
+            return self._pass_on(quote)
         state.good_quote = quote
-        return [Publish(quote), *self._mark_if_due(quote)]
+        return [*self._pass_on(quote), *self._mark_if_due(quote)]
 
     def _on_end(self, end: FeedEnd) -> list[Output]:
         """The running bar stays open: nothing came that could close it."""
@@ -245,9 +225,15 @@ class MarketDataCore:
 
     # --- pace -----------------------------------------------------------------------------------
 
+    def _window(self) -> int:
+        """The last row for which there is room."""
+        state, credit_events = self._state, self.config.credit_events
+        if not self.config.conflates:
+            return state.progress_feed_seq + credit_events
+        return state.last_feed_seq + max(0, credit_events - len(state.backlog.unhandled))
+
     def _credit_now(self) -> int:
-        state = self._state
-        window = state.progress_feed_seq + self.config.credit_events
+        state, window = self._state, self._window()
         if not state.halted:
             return window
         return min(window, state.credit_feed_seq) if state.opened else 0
@@ -267,8 +253,7 @@ class MarketDataCore:
         state = self._state
         if not state.halted or not state.opened or self._ended():
             return []
-        window = state.progress_feed_seq + self.config.credit_events
-        wanted = min(window, state.last_feed_seq + TRICKLE_ROWS)
+        wanted = min(self._window(), state.last_feed_seq + TRICKLE_ROWS)
         if state.credit_feed_seq <= state.last_feed_seq < wanted:
             state.quiet_since_ns = now.boot_ns
         state.credit_feed_seq = max(state.credit_feed_seq, wanted)
@@ -280,7 +265,7 @@ class MarketDataCore:
         state = self._state
         if state.credit_feed_seq <= state.last_feed_seq < self._credit_now():
             state.quiet_since_ns = now.boot_ns
-        state.credit_feed_seq = self._credit_now()
+        state.credit_feed_seq = max(state.credit_feed_seq, self._credit_now())
         return state.credit_feed_seq
 
     def _open(self, now: Now) -> Output:
@@ -294,8 +279,14 @@ class MarketDataCore:
         state = self._state
         handled = min(feed_seq, state.last_feed_seq)
         state.progress_feed_seq = max(state.progress_feed_seq, handled)
+        if not self.config.conflates:
+            return self._credit_if_due(now)
+        caught_up = state.backlog.handled(state.progress_feed_seq, self.config.hold_events)
+        return [*caught_up, *self._credit_if_due(now)]
+
+    def _credit_if_due(self, now: Now) -> list[Output]:
         step = max(1, self.config.credit_events // CREDIT_STEP_PARTS)
-        if self._ended() or self._credit_now() - state.credit_feed_seq < step:
+        if self._ended() or self._credit_now() - self._state.credit_feed_seq < step:
             return []
         return [self._credit(now)]
 

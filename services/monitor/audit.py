@@ -30,8 +30,11 @@ KEPT = frozenset(
         *("reconcile_fetch", "broker_report", "reconcile_report"),
         *("control", "feed_status", "feed_end"),
         *("started", "peer_status", "blind", "replace", "sighted"),
+        *("reload_request", "strategy_file"),
     }
 )
+# A strategy's whole source stands in its journal; a line has its hash.
+TOO_LONG_FOR_A_LINE = {"strategy_file": "source"}
 
 
 def _control(body: Control) -> object:
@@ -86,6 +89,8 @@ class Auditor:
 def make_line(layer: str, event: Event, now: Now) -> dict[str, object]:
     """One line: when, who, what, belonging to what, and the message's own fields."""
     envelope = event.envelope
+    fields = body_fields(event.body)
+    fields.pop(TOO_LONG_FOR_A_LINE.get(envelope.kind, ""), None)
     return {
         "stream_time": iso_utc(now.stream_ns),
         "boot_ns": now.boot_ns,
@@ -95,7 +100,7 @@ def make_line(layer: str, event: Event, now: Now) -> dict[str, object]:
         "sender": envelope.producer,
         "message_id": envelope.id,
         "correlation_id": envelope.correlation_id,
-        **body_fields(event.body),
+        **fields,
     }
 
 

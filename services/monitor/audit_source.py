@@ -18,9 +18,11 @@ from proto_schemas.registry import SERVICES
 from services.monitor.audit import Auditor, to_json
 from services.monitor.config import Tunables
 from services.monitor.merge import Merge
+from services.monitor.order_path import OrderPath
 from shared.journal import JournalTail
 from shared.kernel.clock import Now
 from shared.kernel.errors import Fault
+from shared.runtime.paths import TICK_TO_ORDER, Paths
 from shared.runtime.record import peek_record
 from shared.runtime.run_folder import RunFolder
 
@@ -43,6 +45,8 @@ class AuditSource:
         }
         self._auditor = Auditor()
         self._merge = Merge(tunables.hold_back_ns)
+        self.paths = Paths(OWN_NAME)
+        self._order_path = OrderPath(lambda way_ns: self.paths.observe(TICK_TO_ORDER, way_ns))
         self._due_ns = 0
         self._last_seen_ns: dict[str, int] = {}
 
@@ -50,6 +54,7 @@ class AuditSource:
         """Do what is due; there is never an input."""
         if now.boot_ns >= self._due_ns:
             self._due_ns = now.boot_ns + self._tunables.poll_every_ns
+            self._order_path.count_from(now.boot_ns)
             self.work(now.boot_ns)
         return None
 
@@ -62,6 +67,7 @@ class AuditSource:
         # Each journal gets its share, so that a busy one does not starve the others.
         share = max(1, self._tunables.records_per_poll // len(SERVICES))
         caught_up = [self._follow(name, share, boot_ns) for name in list(self._tails)]
+        self._order_path.join()
         self._write(self._merge.release(boot_ns))
         if all(caught_up):
             self._put_in_place()
@@ -102,7 +108,9 @@ class AuditSource:
         return records
 
     def _take(self, name: str, payload: bytes) -> None:
-        self._last_seen_ns[name] = peek_record(payload)[1].boot_ns
+        envelope, now = peek_record(payload)
+        self._last_seen_ns[name] = now.boot_ns
+        self._order_path.add(name, envelope, now)
         found = self._auditor.line(name, payload)
         if found is not None:
             self._merge.add(*found)

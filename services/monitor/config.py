@@ -14,11 +14,16 @@ from shared.runtime.settings import load as load_table
 
 @dataclass(frozen=True, slots=True)
 class Tunables:
-    """The table. `hold_back_ns`: a line waits this long, so that slower journals catch up."""
+    """The table. `hold_back_ns`: a line waits this long, so that slower journals catch up.
+
+    `loss_alarm_cents`: a loss of one trading day at which a person should look. An alarm only:
+    nothing stops there by itself.
+    """
 
     hold_back_ns: Annotated[StrictInt, Field(ge=0, le=60 * SECOND)] = 500 * MS
     poll_every_ns: Annotated[StrictInt, Field(ge=200 * MS, le=60 * SECOND)] = 200 * MS
     records_per_poll: Annotated[StrictInt, Field(ge=1, le=100_000)] = 4_000
+    loss_alarm_cents: Annotated[StrictInt, Field(ge=1, le=10**12)] = 500_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,15 @@ from proto_schemas.ledger import OrderUpdate, PositionUpdate, ReconcileReport
 from proto_schemas.market_data import FeedStatus
 from proto_schemas.registry import SERVICES
 from services.monitor.config import MonitorConfig
+from services.monitor.day_profit import DayProfit
 from shared.bus.peers import Peers
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Event, Log, Output, Reply
+from shared.kernel.readings import Readings
 
 NAME = "monitor"
 ORDERS_MAX = 100_000
+CENT_MILLS = 10
 
 Fields = dict[str, str | int | bool | None]
 
@@ -57,6 +60,7 @@ class MonitorState:
     orders: dict[str, bool] = field(default_factory=dict)
     orders_seen: int = 0
     orders_filled: int = 0
+    day: DayProfit = field(default_factory=DayProfit)
 
 
 class MonitorCore:
@@ -78,7 +82,7 @@ class MonitorCore:
             case OrderUpdate() as update:
                 return self._order(update)
             case PositionUpdate() as update:
-                self._state.positions[f"{update.strategy} {update.instrument}"] = update
+                self._position(update, now)
             case ReconcileReport() as report:
                 return self._reconcile(report)
             case AccountView() as view:
@@ -107,6 +111,15 @@ class MonitorCore:
             return ServiceState.STARTING
         return ServiceState.RECONCILING if self._state.ledger_blind else ServiceState.READY
 
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches. Money only while the ledger can be heard whole."""
+        state = self._state
+        alarm_mills = self._config.tunables.loss_alarm_cents * CENT_MILLS
+        found: Readings = {("bulkhead_loss_alarm_dollars",): alarm_mills}
+        if not state.ledger_blind:
+            found["bulkhead_day_profit_dollars",] = state.day.mills(state.positions.values())
+        return found
+
     def state(self) -> object:
         """What journaled inputs have made; the heartbeats are not among them."""
         return self._state
@@ -127,6 +140,13 @@ class MonitorCore:
         self._state.ledger_blind = not isinstance(change, Sighted)
         if isinstance(change, Replace):
             self._state.positions.clear()
+
+    def _position(self, update: PositionUpdate, now: Now) -> None:
+        """While the ledger tells everything anew, the positions known are not all of them."""
+        state = self._state
+        if not state.ledger_blind:
+            state.day.turn(state.positions.values(), now.stream_ns)
+        state.positions[f"{update.strategy} {update.instrument}"] = update
 
     def _feed(self, status: FeedStatus) -> list[Output]:
         before, self._state.feed = self._state.feed, status

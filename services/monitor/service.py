@@ -14,10 +14,15 @@ NICE = 10
 """Following the journals may wait; the order path may not wait for it."""
 
 
+def make_core(run: RunFolder) -> MonitorCore:
+    """The core, as the run's config wants it."""
+    return MonitorCore(load(run))
+
+
 def build(run: RunFolder) -> Service:
     """Return the service of this run."""
-    config = load(run)
-    core = MonitorCore(config)
+    core = make_core(run)
     core.pid = os.getpid()
     os.nice(NICE)
-    return Service(NAME, core, AuditSource(run, config.tunables))
+    source = AuditSource(run, load(run).tunables)
+    return Service(NAME, core, source, paths=source.paths)

@@ -6,12 +6,27 @@ from proto_schemas.base import Message
 from proto_schemas.broker import BrokerExecution, BrokerOrderEvent, NewOrder
 from proto_schemas.enums import OrderState
 from proto_schemas.ledger import Execution, OrderEvent, OrderUpdate, PositionUpdate
-from proto_schemas.market_data import Bar, FeedTrade, Trade
+from proto_schemas.market_data import (
+    Bar,
+    Depth,
+    FeedDepth,
+    FeedQuote,
+    FeedTrade,
+    Level,
+    MarketProgress,
+    Quote,
+    Trade,
+)
 from proto_schemas.signals import Approval, Decision, Intent
 
 WORDS: dict[type[Message], str] = {
     FeedTrade: "tick received",
+    FeedQuote: "quote received",
+    FeedDepth: "depth received",
+    MarketProgress: "strategy caught up",
     Trade: "trade received",
+    Quote: "quote seen",
+    Depth: "depth seen",
     Bar: "bar closed",
     Intent: "intent",
     Approval: "approval",
@@ -46,6 +61,8 @@ def detail(body: Message) -> str:
     match body:
         case FeedTrade(price_ticks=price) | Trade(price_ticks=price):
             return f"{price} ticks"
+        case FeedQuote(bid=bid, ask=ask) | Quote(bid=bid, ask=ask):
+            return f"{_price(bid)} bid, {_price(ask)} asked"
         case Bar(close_ticks=close, trades=trades):
             return f"close {close} ticks, {trades} trades"
         case Intent() | Approval() | NewOrder():
@@ -62,3 +79,7 @@ def detail(body: Message) -> str:
             return f"{body.position_lots} lots, fees {body.fees_mills} mills"
         case _:
             return ""
+
+
+def _price(level: Level | None) -> str:
+    return "nothing" if level is None else f"{level.price_ticks} ticks"

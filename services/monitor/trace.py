@@ -3,7 +3,7 @@
 Every step is an input of some process, as it stands in that process's journal; so a step's layer
 is who received it, and its time is when it was handled. The chain of the order itself hangs
 together by the client order id. What stands before the signal is found by `cause`: the intent names
-the trade or bar that the strategy saw, and that names the row of the feed which the ingestor saw.
+the trade, quote or bar that the strategy saw, and that names the row which the ingestor saw.
 
 The index is built in one pass over each journal. Of the ticks it keeps only those that caused an
 intent, so it must be given the journals in `READ_ORDER`: effects before their causes.
@@ -34,14 +34,18 @@ ORDER_KINDS = (
     *("order_event", "execution", "order_update"),
 )
 # Steps with the same time stand in this order.
-CAUSAL_ORDER = ("feed_trade", "trade", "bar", *ORDER_KINDS, "position_update")
+FEED_KINDS = ("feed_trade", "feed_quote", "feed_depth")
+# A quote that was held back for a strategy that was behind left when that one had caught up.
+TICK_KINDS = (*FEED_KINDS, "market_progress")
+SEEN_KINDS = ("trade", "bar", "quote", "depth")
+CAUSAL_ORDER = (*TICK_KINDS, *SEEN_KINDS, *ORDER_KINDS, "position_update")
 
 # A step is (layer, kinds of which one is enough). "session" is who sent the order: router or
 # watchdog.
 Needs = tuple[tuple[str, tuple[str, ...]], ...]
 SIGNAL: Needs = (
-    (DATA, ("feed_trade",)),
-    (STRATEGY, ("trade", "bar")),
+    (DATA, TICK_KINDS),
+    (STRATEGY, SEEN_KINDS),
     (RISK, ("intent",)),
     (STRATEGY, ("decision",)),
 )
@@ -176,7 +180,7 @@ class TraceIndex:
         """Ingestor received the row behind it -> venue received the order; None if not known."""
         order = self._orders[order_id]
         tick = self._tick(order)
-        if tick is None or tick.envelope.kind != "feed_trade":
+        if tick is None or tick.envelope.kind not in FEED_KINDS:
             return None
         for entry in order.entries:
             if (entry.layer, entry.envelope.kind) == (VENUE, "new_order"):
@@ -184,8 +188,15 @@ class TraceIndex:
         return None
 
     def _add_order(self, entry: Entry) -> None:
-        body, envelope = entry.body, entry.envelope
+        body = entry.body
         order_id: str = getattr(body, "client_order_id")  # noqa: B009 - all of ORDER_KINDS have it
+        self._add_to(order_id, entry, body)
+        if isinstance(body, NewOrder):
+            for leg in body.legs:  # it leaves inside its entry's message
+                self._add_to(leg.client_order_id, entry, body)
+
+    def _add_to(self, order_id: str, entry: Entry, body: Message) -> None:
+        envelope = entry.envelope
         order = self._orders.setdefault(order_id, _Order())
         mark = (entry.layer, envelope.kind, envelope.id)
         if mark in order.known:

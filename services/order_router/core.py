@@ -38,10 +38,12 @@ from proto_schemas.ledger import BrokerReport, ReconcileFetch
 from proto_schemas.signals import Ack, Approval, CancelApproval, Nack, ReplaceApproval
 from services.order_router.config import RouterConfig
 from services.order_router.gate import GateState, Refusal, check_gate, is_open, stricter, until_ns
+from services.order_router.readings import readings
 from shared.brokers.orders import CHANGEABLE, SessionOrder
 from shared.brokers.session import LEDGER, LIVE_MAX, TIMER, BrokerSession
 from shared.kernel.clock import MS, Now
 from shared.kernel.outputs import Event, Log, Output, Reply, Request, Send, SetTimer
+from shared.kernel.readings import Readings
 
 NAME = "order_router"
 WATCHDOG = "watchdog"
@@ -102,6 +104,10 @@ class RouterCore:
     def current(self, stream: str) -> list[Message]:
         """The router publishes no stream."""
         return []
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._state.session, self._state.gate, now)
 
     def state(self) -> RouterState:
         """Everything mutable."""

@@ -26,9 +26,11 @@ from proto_schemas.signals import Ack, Nack
 from services.order_state.config import OrderStateConfig
 from services.order_state.ledger import Booked, Books, Position
 from services.order_state.orders import Order, Refused
+from services.order_state.readings import readings
 from services.order_state.reconcile import BREAKS_SHOWN_MAX, as_positions, compare, net_positions
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Barrier, Event, Log, Output, Publish, Reply, SetTimer
+from shared.kernel.readings import Readings
 
 STREAM = "ledger"
 MARK_TIMER = "publish_marks"
@@ -93,6 +95,11 @@ class OrderStateCore:
         if state.last_reconcile is not None and not state.last_reconcile.clean:
             return ServiceState.PAUSED
         return ServiceState.TRADING if state.books.live else ServiceState.READY
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        state = self._state
+        return readings(state.books, state.marks, state.last_reconcile, now)
 
     def state(self) -> object:
         """Everything that changes."""

@@ -26,6 +26,7 @@ REPLACE_CHECKS: tuple[Check, ...] = (
     checks.order_size,
     checks.reference_exists,
     checks.reference_is_fresh,
+    checks.data_is_fresh,
     checks.collar,
     checks.price_collar,
     checks.order_rate,
@@ -60,6 +61,7 @@ def replace_refusal(state: RiskState, wanted: ReplaceIntent, now: Now) -> Refusa
         price_ticks=wanted.price_ticks,
         reference_ticks=wanted.reference_ticks,
         expires_ns=wanted.expires_ns,
+        data_ns=wanted.data_ns,
     )
     for check in REPLACE_CHECKS:
         refusal = check(state, changed, now)

@@ -227,6 +227,17 @@ def reference_is_fresh(state: RiskState, intent: Intent, now: Now) -> Refusal | 
     return Refusal("STALE_REFERENCE", str(limit_ns), str(age_ns))
 
 
+def data_is_fresh(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
+    """A strategy that cannot keep up decides on a market that is gone; it may still get out.
+
+    Our mark is conflated, so it is never late: a quiet market makes no lag.
+    """
+    if intent.data_ns is None or intent.reduce_only:
+        return None
+    lag_ns = state.marks[intent.instrument].receive_ns - intent.data_ns
+    return _above("STALE_DATA", state.config.limits.data_lag_max_ns, lag_ns)
+
+
 def collar(state: RiskState, intent: Intent, now: Now) -> Refusal | None:
     """The price that the strategy decided on must be near our own."""
     away_ticks = abs(intent.reference_ticks - state.marks[intent.instrument].price_ticks)
@@ -276,6 +287,7 @@ CHECKS: tuple[Check, ...] = (
     reduce_only_reduces,
     reference_exists,
     reference_is_fresh,
+    data_is_fresh,
     collar,
     price_collar,
     order_rate,

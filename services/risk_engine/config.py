@@ -23,6 +23,7 @@ class TighterLimits:
     aggregate_max_lots: Bound | None = None
     collar_ticks: Bound | None = None
     reference_age_max_ns: Bound | None = None
+    data_lag_max_ns: Bound | None = None
     orders_per_second_max: Bound | None = None
     cancels_per_second_max: Bound | None = None
 

@@ -46,8 +46,10 @@ from services.risk_engine.checks import (
 )
 from services.risk_engine.config import RiskConfig
 from services.risk_engine.limits import limits_hash
+from services.risk_engine.readings import readings
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Event, Log, Output, Reply, Request, SetTimer
+from shared.kernel.readings import Readings
 
 LEDGER = "ledger"
 ROUTER = "order_router"
@@ -112,6 +114,10 @@ class RiskCore:
         if state.mode is Mode.REDUCE_ONLY:
             return ServiceState.REDUCE_ONLY
         return ServiceState.READY if state.mode is None else ServiceState.TRADING
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._state)
 
     def state(self) -> object:
         """Everything that changes."""

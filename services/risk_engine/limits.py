@@ -25,6 +25,7 @@ class Limits:
         aggregate_max_lots: all instruments, worst case, added up.
         collar_ticks: the most that an intent's reference may differ from the mark.
         reference_age_max_ns: the oldest mark that counts, boot time since we received it.
+        data_lag_max_ns: the most that the market which an entry rests on may be behind our mark.
         orders_per_second_max: approvals in any sliding second of boot time, replaces included.
         cancels_per_second_max: cancels have a budget of their own.
     """
@@ -34,6 +35,7 @@ class Limits:
     aggregate_max_lots: int
     collar_ticks: int
     reference_age_max_ns: int
+    data_lag_max_ns: int
     orders_per_second_max: int
     cancels_per_second_max: int
 
@@ -44,6 +46,7 @@ _SIMULATED = Limits(
     aggregate_max_lots=20,
     collar_ticks=40,
     reference_age_max_ns=10 * SECOND,
+    data_lag_max_ns=2 * SECOND,
     orders_per_second_max=50,
     cancels_per_second_max=100,
 )
@@ -53,6 +56,7 @@ _BENCH = Limits(
     aggregate_max_lots=50,
     collar_ticks=4_000,
     reference_age_max_ns=10 * SECOND,
+    data_lag_max_ns=10 * SECOND,
     orders_per_second_max=100_000,
     cancels_per_second_max=100_000,
 )
@@ -60,7 +64,7 @@ CEILINGS: Mapping[str, Limits] = MappingProxyType(
     {
         "demo": _SIMULATED,
         "replay": _SIMULATED,
-        "paper": _SIMULATED,
+        "paper": replace(_SIMULATED, data_lag_max_ns=SECOND),
         "chaos": _SIMULATED,
         "bench": _BENCH,
     }

@@ -13,7 +13,7 @@ same name. The engine calls the hooks one at a time, in the order of the market:
 Rules, because a strategy is replayed after every restart and must come to the same result:
 everything it remembers stands on `self`, in integers, text, booleans, None, lists, dicts or
 dataclasses; no float is kept (scale it to an integer), no clock, no file, no random number.
-A strategy that raises is paused: what it wanted in that call is thrown away.
+A strategy that raises is paused until it is reloaded: what it wanted in that call is thrown away.
 """
 
 from __future__ import annotations
@@ -100,6 +100,12 @@ class Desk(Protocol):
     def depth(self) -> Depth | None: ...
 
     @property
+    def data_age_ns(self) -> int | None: ...
+
+    @property
+    def is_behind(self) -> bool: ...
+
+    @property
     def can_trade(self) -> bool: ...
 
     def place(self, wish: Wish) -> str | None:
@@ -154,6 +160,23 @@ class Context:
     def depth(self) -> Depth | None:
         """The last known levels of the book, best first; it may be older than `quote`."""
         return self._desk.depth
+
+    @property
+    def data_age_ns(self) -> int | None:
+        """How long ago the newest market event that you have seen came in; None before the first.
+
+        It is real time, so it differs from run to run: good for staying out, not for a signal.
+        """
+        return self._desk.data_age_ns
+
+    @property
+    def is_behind(self) -> bool:
+        """You see the market late: there are more events than you can take.
+
+        Quotes in between are left out then, and an order that you ask for may be refused
+        (`STALE_DATA`), because it rests on what is no longer so. Do less in your hooks.
+        """
+        return self._desk.is_behind
 
     @property
     def can_trade(self) -> bool:
@@ -223,7 +246,10 @@ class Strategy:
     name: ClassVar[str] = ""
 
     def on_start(self, ctx: Context) -> None:
-        """Once in a run, before anything else. A restart is no start: the memory is still there."""
+        """Once, before anything else; a reload is a start of its own.
+
+        A restart is none: the memory is still there.
+        """
 
     def on_trade(self, ctx: Context, trade: Trade) -> None:
         """Every trade of the instrument, each once."""

@@ -3,26 +3,32 @@
 Theory of operation. Market events and the ledger's words come in as two gapless streams; each is
 passed to the strategy once. What the strategy wants becomes an intent to the risk engine (`desk.py`
 keeps the orders). Foreign code is the danger here: a strategy that raises is paused for the rest of
-the run, with nothing of that call let out, and everybody else goes on. A paused engine still counts
-trades and reports its progress, because without the report the feed would stop for all.
+the run or until its code is reloaded, with nothing of that call let out, and everybody else goes
+on. A paused engine still counts trades and reports its progress, because without the report the
+feed would stop for all.
+
+The code of a strategy is an input like any other: its source arrives in a `StrategyFile`, before
+the first hook and for each reload, so a replay runs each event with the code that ran it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from proto_schemas.base import Message
+from proto_schemas.base import Envelope, Message
 from proto_schemas.control import (
     Blind,
     Control,
     HookCut,
     PeerStatus,
+    ReloadRequest,
     Replace,
     RequestExpired,
     Sighted,
     Started,
+    StrategyFile,
+    StrategyReloaded,
     TimerFired,
     Undelivered,
 )
@@ -30,13 +36,27 @@ from proto_schemas.enums import Mode, ServiceState
 from proto_schemas.ledger import OrderUpdate, PositionUpdate, ReconcileReport
 from proto_schemas.market_data import Bar, Depth, MarketProgress, Quote, Trade
 from proto_schemas.signals import Decision, Nack
-from services.strategy_engine.api import Context, Order, Strategy
+from services.strategy_engine.api import Order, Strategy
 from services.strategy_engine.config import StrategyEngineConfig
 from services.strategy_engine.desk import LEDGER, Desk
+from services.strategy_engine.hooks import Guard, Hooks, call_directly
 from services.strategy_engine.memory import check_no_sharing
+from services.strategy_engine.readings import readings
+from services.strategy_engine.reloading import (
+    UNCHANGED,
+    Source,
+    Wish,
+    objection,
+    obstacle,
+    runs_now,
+)
+from services.strategy_engine.state import EngineState
 from shared.kernel.check import check
 from shared.kernel.clock import MS, SECOND, Now
-from shared.kernel.outputs import Event, Log, Output, Send, SetTimer
+from shared.kernel.errors import OurFault
+from shared.kernel.outputs import Event, Log, Output, Reply, Send, SetTimer
+from shared.kernel.pack import pack, unpack
+from shared.kernel.readings import Readings
 
 NAME = "strategy_engine"
 MARKET_DATA = "market_data"
@@ -45,33 +65,11 @@ PROGRESS_SOON_NS = 100 * MS
 PROGRESS_AGAIN_NS = SECOND
 PROGRESS_TIMER = "progress"
 FORGET_TIMER = "forget"
-ERROR_TEXT_MAX = 300
 
 
-@dataclass(slots=True)
-class EngineState:
-    """What the engine itself remembers; the strategy and the desk have their own.
-
-    `cut_at`: id of the input whose hook was cut off because it took too long.
-    """
-
-    started: bool = False
-    paused: str = ""
-    cut_at: str = ""
-    feed_seq: int = 0
-    reported_seq: int = 0
-    report_soon: bool = False
-    ledger_up: bool = True
-    bar_starts: dict[int, int] = field(default_factory=dict)
-
-
-class HookOverran(BaseException):
-    """A hook took too long and was cut off. No `Exception`: a strategy must not catch it."""
-
-
-def call_directly(hook: Callable[..., object], *arguments: Any) -> object:
-    """The guard that guards nothing: for the lab, where time stands still in a step."""
-    return hook(*arguments)
+def load_nothing(name: str, _source: Source) -> Strategy:
+    """The loader of an engine whose strategy was given to it."""
+    raise OurFault("NO_LOADER", field="strategy", value=name, fix="Give the engine a loader.")
 
 
 class StrategyEngineCore:
@@ -80,29 +78,33 @@ class StrategyEngineCore:
     `guard` calls a hook and raises `HookOverran` if it cuts it off. How long a hook takes is no
     input, so the verdict is made one: `verdict` is journaled before the input that it is about, and
     a replay then pauses there without calling the hook.
+
+    Without a `strategy` the engine is paused until its file arrives as an input; `load` makes a
+    strategy of such a source, today and in every replay.
     """
 
     def __init__(
         self,
         config: StrategyEngineConfig,
-        strategy: Strategy,
-        guard: Callable[..., object] = call_directly,
+        strategy: Strategy | None = None,
+        guard: Guard = call_directly,
+        load: Callable[[str, Source], Strategy] = load_nothing,
     ) -> None:
-        check(strategy.name == config.strategy, "the strategy is the configured one", strategy.name)
+        named = strategy is None or strategy.name == config.strategy
+        check(named, "the strategy is the configured one", config.strategy)
         self._config = config
-        self._strategy = strategy
-        self._guard = guard
-        self._input_id = ""
-        self._verdict: HookCut | None = None
+        self._strategy = strategy or Strategy()
+        self._load = load
         self._desk = Desk(config)
-        self._context = Context(self._desk)
+        self._hooks = Hooks(config, self._desk, guard)
+        self._hooks.state.paused = "" if strategy else "no strategy is loaded"
         self._state = EngineState()
         self._outputs: list[Output] = []
 
     def handle(self, event: Event, now: Now) -> list[Output]:
         """Take one input; return what to do."""
         self._desk.now = now
-        self._input_id = event.envelope.id
+        self._hooks.input_id = event.envelope.id
         self._outputs = []
         match event.body:
             case Trade() | Quote() | Depth() as tick:
@@ -140,7 +142,11 @@ class StrategyEngineCore:
             case PeerStatus(peer=peer, up=up):
                 self._peer(peer, up)
             case HookCut(input_id=input_id):
-                self._state.cut_at = input_id
+                self._hooks.state.cut_at = input_id
+            case ReloadRequest(keep_position=keep):
+                self._reload_wanted(event.envelope, keep)
+            case StrategyFile() as file:
+                self._file(file)
             case ReconcileReport() | Undelivered():
                 pass  # risk and watchdog act on breaks; progress is repeated by its timer
             case body:
@@ -154,40 +160,66 @@ class StrategyEngineCore:
         """The `ServiceState` to show."""
         if not self._state.started:
             return ServiceState.STARTING
-        if self._state.paused or self._desk.state.mode is Mode.HALT:
+        if self._hooks.state.paused or self._desk.state.mode is Mode.HALT:
             return ServiceState.PAUSED
         if not self._desk.sighted:
             return ServiceState.RECONCILING
         reduce_only = self._desk.state.mode is Mode.REDUCE_ONLY
         return ServiceState.REDUCE_ONLY if reduce_only else ServiceState.TRADING
 
+    @property
+    def wants_file(self) -> bool:
+        """Whether the strategy's file is to be read now."""
+        return self._state.wish is not None
+
+    @property
+    def running(self) -> Source:
+        """The source that runs."""
+        return self._state.source
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._desk.state, bool(self._hooks.state.paused))
+
     def state(self) -> object:
         """Engine, desk and everything the strategy keeps on itself.
 
-        `Unpackable` if the strategy holds one list or object in two places.
+        `Unpackable` if the strategy holds one list or object in two places. What code of a file
+        keeps is packed apart: its classes are there only when that code has been loaded again.
         """
-        check_no_sharing(vars(self._strategy))
-        return [self._state, self._desk.state, vars(self._strategy)]
+        kept = vars(self._strategy)
+        check_no_sharing(kept)
+        kept_apart = pack(kept) if self._state.source.text else kept
+        return [self._state, self._desk.state, self._hooks.state, kept_apart]
 
     def restore(self, state: Any) -> None:
-        """Take back what `state` once gave."""
-        self._state, self._desk.state, memory = state
-        vars(self._strategy).clear()
-        vars(self._strategy).update(memory)
+        """Take back what `state` once gave, or nothing of it."""
+        engine, desk, hooks, kept = state
+        strategy = self._strategy
+        if engine.source.text:
+            strategy = self._load(self._config.strategy, engine.source)
+            kept = unpack(kept)
+        self._state, self._desk.state, self._hooks.state = engine, desk, hooks
+        self._strategy = strategy
+        vars(strategy).clear()
+        vars(strategy).update(kept)
 
     def verdict(self) -> HookCut | None:
         """What must stand in the journal before the last input, once."""
-        found, self._verdict = self._verdict, None
-        return found
+        return self._hooks.verdict()
 
     # --- market ---------------------------------------------------------------------------------
 
     def _tick(self, tick: Trade | Quote | Depth) -> None:
         """One row of the feed, whatever its kind."""
         state, desk = self._state, self._desk.state
-        if tick.feed_seq <= state.feed_seq:
+        kind = type(tick).__name__
+        if tick.feed_seq <= state.seen_seqs.get(kind, 0):
             return  # seen before a resync
-        state.feed_seq = tick.feed_seq
+        # A quote that was held back while we were behind comes after younger trades.
+        state.seen_seqs[kind] = tick.feed_seq
+        state.feed_seq = max(state.feed_seq, tick.feed_seq)
+        self._note_age(tick.receive_ns)
         match tick:
             case Trade():
                 desk.last_price_ticks = tick.price_ticks
@@ -203,6 +235,17 @@ class StrategyEngineCore:
         elif not state.report_soon:
             state.report_soon = True
             self._set_timer(PROGRESS_TIMER, PROGRESS_SOON_NS)
+
+    def _note_age(self, receive_ns: int) -> None:
+        before = self._desk.is_behind
+        self._desk.saw(receive_ns)
+        if self._desk.is_behind is before:
+            return
+        age_ns = self._desk.data_age_ns
+        if before:
+            self._log("strategy_caught_up", age_ns=age_ns)
+        else:
+            self._log("strategy_behind", "warning", age_ns=age_ns)
 
     def _bar(self, bar: Bar) -> None:
         if bar.start_ns <= self._state.bar_starts.get(bar.span_ns, -1):
@@ -234,6 +277,9 @@ class StrategyEngineCore:
         self._log("intent_nacked", "error", code=nack.code, field=nack.field, value=nack.value)
         self._tell(self._desk.refused(subject, nack.code))
 
+    def _call(self, hook: Callable[..., None], *arguments: Any) -> None:
+        self._outputs += self._hooks.call(hook, *arguments)
+
     def _tell(self, order: Order | None) -> None:
         if order is not None:
             self._call(self._strategy.on_order, order)
@@ -252,49 +298,44 @@ class StrategyEngineCore:
         if at_ns is not None:
             self._outputs.append(SetTimer(FORGET_TIMER, at_ns))
 
-    # --- the strategy ---------------------------------------------------------------------------
+    # --- its code -------------------------------------------------------------------------------
 
-    def _call(self, hook: Callable[..., None], *arguments: Any) -> None:
-        """Run one hook of foreign code. Whatever goes wrong pauses it; nothing is half done."""
-        if self._state.paused:
-            return
-        try:
-            if self._state.cut_at == self._input_id:
-                raise HookOverran
-            returned = self._guard(hook, self._context, *arguments)
-        except HookOverran:
-            self._cut_off(hook)
-        except Exception as error:  # foreign code: any error is possible, and it is logged
-            what, text = type(error).__name__, str(error)[:ERROR_TEXT_MAX]
-            line = _line_of(error, hook)
-            self._pause("strategy_raised", f"raised {what}", hook, error=what, text=text, line=line)
+    def _reload_wanted(self, request: Envelope, keep_position: bool) -> None:
+        """The file is read between two events, so the answer waits for it."""
+        state = self._state
+        refused = obstacle(self._desk, keep_position, state.source)
+        if state.wish is not None:
+            fix = "Another reload is on its way: ask again."
+            refused = StrategyReloaded("RELOAD_BUSY", "reload", "", fix, state.source.source_hash)
+        if refused is None:
+            state.wish = Wish(request, keep_position)
         else:
-            if returned is None:
-                self._outputs += self._desk.take_wanted()
-                return
-            seen = f"{type(returned).__name__} {returned!r}"[:ERROR_TEXT_MAX]
-            fix = "A hook returns nothing: ask for orders with ctx, then start a new run."
-            self._pause("strategy_returned", "returned a value", hook, value=seen, fix=fix)
+            self._outputs.append(Reply(request, refused))
 
-    def _cut_off(self, hook: Callable[..., None]) -> None:
-        limit_ns = self._config.tunables.hook_limit_ns
-        if self._state.cut_at != self._input_id:
-            self._state.cut_at = self._input_id
-            self._verdict = HookCut(self._input_id)
-        fix = "Make the hook shorter, or raise strategy_engine.hook_limit_ns; start a new run."
-        self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
+    def _file(self, file: StrategyFile) -> None:
+        """Run this source from here on, if it loads and nothing speaks against it."""
+        state = self._state
+        wish, state.wish = state.wish, None
+        hooks = self._hooks.state
+        refused = objection(file, wish, self._desk, state.source, hooks.paused)
+        if refused is None:
+            self._run(Source(file.path, file.source_hash, file.source))
+        elif refused.code != UNCHANGED:
+            seen = {"code": refused.code, "field": refused.field, "value": refused.value}
+            self._log("strategy_refused", "error", **seen, fix=refused.fix)
+        if wish is not None:
+            answer = refused or runs_now(state.source, hooks.paused)
+            self._outputs.append(Reply(wish.request, answer))
 
-    def _pause(self, event: str, why: str, hook: Callable[..., None], **fields: str | int) -> None:
-        """Nothing of this hook leaves, and no other is called for the rest of the run."""
-        withdrawn = self._desk.withdraw_wanted()
-        self._state.paused = f"strategy {why} in {hook.__name__}"
-        facts: dict[str, str | int | bool | None] = {
-            "strategy": self._config.strategy,
-            "hook": hook.__name__,
-            "intents_withdrawn": withdrawn,
-            "fix": "Mend the strategy and start a new run.",
-        }
-        self._log(event, "error", **{**facts, **fields})
+    def _run(self, source: Source) -> None:
+        """A fresh strategy. Position, orders and streams are the desk's, and stay as they are."""
+        self._strategy = self._load(self._config.strategy, source)
+        state = self._state
+        before, state.source = state.source.source_hash, source
+        self._hooks.state.paused = ""
+        self._log("strategy_loaded", path=source.path, hash=source.source_hash, before=before)
+        state.begun = True
+        self._call(self._strategy.on_start)
 
     # --- control, streams, peers, timers ---------------------------------------------------------
 
@@ -307,11 +348,11 @@ class StrategyEngineCore:
 
     def _started(self, install_id: str, epoch: int) -> None:
         """Timers of the last life are gone. The strategy's own start comes once in a run."""
-        first = not self._state.started
         self._state.started = True
         self._state.report_soon = False
         self._desk.open_epoch(install_id, epoch)
-        if first:
+        if not self._state.begun and not self._hooks.state.paused:
+            self._state.begun = True
             self._call(self._strategy.on_start)
         self._report_progress()
         self._set_timer(PROGRESS_TIMER, PROGRESS_AGAIN_NS)
@@ -356,14 +397,3 @@ class StrategyEngineCore:
 
     def _log(self, event: str, level: str = "info", **fields: str | int | bool | None) -> None:
         self._outputs.append(Log(event, fields, level))  # type: ignore[arg-type]
-
-
-def _line_of(error: BaseException, hook: Callable[..., None]) -> int:
-    """The line of the strategy's file at which it went wrong; 0 if it is not to be found."""
-    file, line = hook.__code__.co_filename, 0
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line

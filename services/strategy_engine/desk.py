@@ -56,6 +56,8 @@ class DeskState:
     last_price_ticks: int | None = None
     quote: Quote | None = None
     depth: Depth | None = None
+    data_ns: int | None = None
+    is_behind: bool = False
     orders: dict[str, OpenOrder] = field(default_factory=dict)
     suppressed: dict[str, int] = field(default_factory=dict)
 
@@ -108,6 +110,17 @@ class Desk:
         return self.state.depth
 
     @property
+    def data_age_ns(self) -> int | None:
+        """By the boot clock."""
+        data_ns = self.state.data_ns
+        return None if data_ns is None else max(0, self.now.boot_ns - data_ns)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the newest event was already old when it was seen."""
+        return self.state.is_behind
+
+    @property
     def can_trade(self) -> bool:
         """Whether an entry would leave now."""
         return not self._obstacle(reduce_only=False)
@@ -153,7 +166,7 @@ class Desk:
         order.change = REPLACE
         intent = ReplaceIntent(
             self.config.strategy, client_order_id, change_id, lots, price_ticks, reference_ticks,
-            self._expires_ns(),
+            self._expires_ns(), self.state.data_ns,
         )  # fmt: skip
         subject = f"{REPLACE}:{client_order_id}"
         self._wanted.append(Request(RISK, intent, intent.expires_ns, order.correlation_id, subject))
@@ -200,7 +213,7 @@ class Desk:
         legs = tuple(Leg(self._next_id(), kind, ticks) for kind, ticks in leg_prices(wish))
         intent = Intent(
             new_id, name, self.config.instrument, wish.side, wish.quantity_lots, wish.order_type,
-            wish.reduce_only, reference_ticks, expires_ns, wish.price_ticks, legs,
+            wish.reduce_only, reference_ticks, expires_ns, wish.price_ticks, legs, state.data_ns,
         )  # fmt: skip
         for order in opened(intent, signal):
             state.orders[order.client_order_id] = order
@@ -208,6 +221,13 @@ class Desk:
         return new_id
 
     # --- for the core ---------------------------------------------------------------------------
+
+    def saw(self, receive_ns: int) -> None:
+        """A market event; one that comes late beside a newer one says nothing about our age."""
+        state = self.state
+        if state.data_ns is None or receive_ns >= state.data_ns:
+            state.data_ns = receive_ns
+            state.is_behind = self.now.boot_ns - receive_ns > self.config.tunables.behind_after_ns
 
     def take_wanted(self) -> list[Request]:
         """Intents of the hook that just ended, ready to leave."""

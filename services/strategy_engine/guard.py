@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from services.strategy_engine.core import HookOverran
+from services.strategy_engine.hooks import HookOverran
 from shared.kernel.clock import SECOND
 
 AGAIN_S = 0.05

@@ -8,17 +8,24 @@ not run a stranger's strategy because it passed.
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
+import traceback
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import NoReturn
 
 from services.strategy_engine.api import Strategy
+from services.strategy_engine.config import CAME_ALONG
+from services.strategy_engine.reloading import Source
 from shared.kernel.errors import OperatorFault
+from shared.kernel.pack import STRATEGIES
 
-FOLDER = Path(__file__).resolve().parent / "strategies"
 API = "services.strategy_engine.api"
+CHARACTERS_MAX = 200_000
+MEND_LOADING = "Mend what it does while it is loaded."
 MODULES = ("__future__", "collections", "dataclasses", "math", "statistics", "typing", API)
 FORBIDDEN_NAMES = frozenset(
     {
@@ -34,39 +41,109 @@ CATCHING_METHODS = frozenset({"__exit__", "__aexit__", "__del__"})
 LEAVING = (ast.Return, ast.Break, ast.Continue)
 
 
-def load_strategy(name: str, folder: Path = FOLDER) -> Strategy:
+def load_strategy(name: str, *folders: Path) -> Strategy:
     """Return a fresh strategy. `OperatorFault` names the file, the line and what to do."""
-    path = _find(name, folder)
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text, str(path))
-    except (SyntaxError, UnicodeDecodeError, OSError) as error:
-        _refuse("STRATEGY_SYNTAX", str(path), str(error), "Mend the file; it is no Python yet.")
-    check_source(tree, path)
-    # The tree that was checked is the tree that runs; the file is not read a second time.
-    module = ModuleType(f"services.strategy_engine.strategies.{name}")
-    module.__file__ = str(path)
+    return load_source(name, read_source(find_strategy(name, *folders)))
+
+
+def load_source(name: str, source: Source) -> Strategy:
+    """Check the source, then run it."""
+    path = Path(source.path)
+    check_source(_parsed(source), path)
+    made = run_source(name, source)
+    _check_hooks(type(made), path)
+    return made
+
+
+def run_source(name: str, source: Source) -> Strategy:
+    """Run a source that was checked when it was read: a recovery must not be stopped by new rules.
+
+    The text that was checked is the text that runs; the file is not read a second time.
+    """
+    path, tree = Path(source.path), _parsed(source)
+    module = ModuleType(f"{STRATEGIES}{name}")
+    module.__file__ = source.path
+    before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module  # dataclasses look their module up here
+    loaded = False
     try:
-        exec(compile(tree, str(path), "exec"), module.__dict__)
-        return _the_strategy(module, name, path)()
+        exec(compile(tree, source.path, "exec"), module.__dict__)
+        made = _the_strategy(module, name, path)()
+        loaded = True
     except OperatorFault:
         raise
     except Exception as error:  # foreign code: any error is possible
-        _refuse("STRATEGY_RAISED", str(path), repr(error), "Mend what it does while it is loaded.")
+        _refuse("STRATEGY_RAISED", _place_of(error, source.path), repr(error), MEND_LOADING)
+    finally:
+        if before is not None and not loaded:
+            sys.modules[module.__name__] = before  # the one that runs keeps its name
+    return made
 
 
-def known_strategies(folder: Path = FOLDER) -> list[str]:
-    """Names of all strategies there are."""
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+def read_source(path: Path) -> Source:
+    """Read a strategy's file; `OperatorFault` if it is no text, too long or not to be read."""
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        _refuse("STRATEGY_UNREADABLE", str(path), str(error), "Make it a readable file in UTF-8.")
+    if len(text) > CHARACTERS_MAX:
+        fix = f"At most {CHARACTERS_MAX} characters; data belongs into the market, not the code."
+        _refuse("STRATEGY_TOO_LONG", str(path), len(text), fix)
+    return Source(str(path), sha256(raw).hexdigest(), text)
 
 
-def _find(name: str, folder: Path) -> Path:
-    names = known_strategies(folder)
+def known_strategies(*folders: Path) -> list[str]:
+    """Names of all strategies there are; without folders, of those that come along."""
+    found = {path.stem for folder in folders or (CAME_ALONG,) for path in folder.glob("*.py")}
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def find_strategy(name: str, *folders: Path) -> Path:
+    """The one file of this name."""
+    places = folders or (CAME_ALONG,)
+    names = known_strategies(*places)
     if name not in names:
-        fix = f"Known strategies: {', '.join(names) or 'none'}. A new one is a file in {folder}."
+        fix = f"Known strategies: {', '.join(names) or 'none'}. A new one is a file in {places[0]}."
         _refuse("STRATEGY_UNKNOWN", "run.strategy", name, fix)
-    return folder / f"{name}.py"
+    found = [folder / f"{name}.py" for folder in places if (folder / f"{name}.py").is_file()]
+    if len(found) > 1:
+        fix = f"Give {found[0].name} another name: {found[1]} has this one."
+        _refuse("STRATEGY_TWICE", str(found[0]), name, fix)
+    return found[0]
+
+
+def _check_hooks(made: type[Strategy], path: Path) -> None:
+    """A hook that nobody calls, or that cannot be called, is found now and not in the market."""
+    for name, value in vars(made).items():
+        if not name.startswith("on_") or not isinstance(value, FunctionType):
+            continue
+        line, hook = value.__code__.co_firstlineno, vars(Strategy).get(name)
+        if hook is None:
+            known = ", ".join(word for word in vars(Strategy) if word.startswith("on_"))
+            _refuse("STRATEGY_HOOK", f"{path}:{line}", name, f"Nobody calls it. Hooks: {known}.")
+        wanted = inspect.signature(hook).parameters
+        try:
+            inspect.signature(value).bind(*wanted)
+        except TypeError as error:
+            fix = f"Write def {name}({', '.join(wanted)})."
+            _refuse("STRATEGY_HOOK", f"{path}:{line}", f"{name}: {error}", fix)
+
+
+def _parsed(source: Source) -> ast.Module:
+    try:
+        return ast.parse(source.text, source.path)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f"{source.path}:{line}" if line else source.path
+        what = getattr(error, "msg", None) or str(error)
+        _refuse("STRATEGY_SYNTAX", place, what, "Mend this line; it is no Python yet.")
+
+
+def _place_of(error: Exception, path: str) -> str:
+    """The file with the line of it at which the error came up."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return f"{path}:{lines[-1]}" if lines else path
 
 
 def _the_strategy(module: ModuleType, name: str, path: Path) -> type[Strategy]:

@@ -23,14 +23,15 @@ class VenueTable:
     """What may stand in `[venue]`. `speed_milli` 1000 is real time, 0 as fast as credit allows.
 
     Either `data_path` names recorded data, or `synthetic_seed` asks for a made-up market, which
-    begins at `synthetic_start_ns` and trades at `synthetic_rate_milli` thousandths of its usual
-    rate.
+    begins at `synthetic_start_ns`, trades at `synthetic_rate_milli` thousandths of its usual rate
+    and ends after `synthetic_rows` rows, or never.
     """
 
     data_path: Annotated[StrictStr, Field(min_length=1, max_length=4_096)] | None = None
     synthetic_seed: Annotated[StrictInt, Field(ge=0, le=2**32)] | None = None
     synthetic_start_ns: Annotated[StrictInt, Field(ge=0, le=2**61)] = MONDAY_OPEN_NS
     synthetic_rate_milli: Annotated[StrictInt, Field(ge=1, le=100_000)] = USUAL_RATE_MILLI
+    synthetic_rows: Annotated[StrictInt, Field(ge=1, le=2**53)] | None = None
     speed_milli: Annotated[StrictInt, Field(ge=0, le=SPEED_MILLI_MAX)] = 1_000
     record_path: Annotated[StrictStr, Field(min_length=1, max_length=4_096)] | None = None
 
@@ -42,6 +43,7 @@ class MadeUp:
     seed: int
     start_ns: int
     rate_milli: int
+    rows_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +77,9 @@ def _made_up(table: VenueTable) -> MadeUp | None:
         )
     if table.synthetic_seed is None:
         return None
-    return MadeUp(table.synthetic_seed, table.synthetic_start_ns, table.synthetic_rate_milli)
+    return MadeUp(
+        table.synthetic_seed,
+        table.synthetic_start_ns,
+        table.synthetic_rate_milli,
+        table.synthetic_rows,
+    )

@@ -40,6 +40,7 @@ from services.venue.sessions import Session, SessionEvent
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Event, Log, Output, Push
 from shared.kernel.pack import put_back
+from shared.kernel.readings import Readings
 from shared.markets import parse_contract
 from shared.venue import Exchange, ExchangeState, Order, Report
 
@@ -93,6 +94,10 @@ class VenueCore:
         """READY for orders at once; TRADING while the feed runs."""
         running = self.feed.fed_seq > 0 and not self.feed.ended
         return ServiceState.TRADING if running else ServiceState.READY
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return {("bulkhead_venue_rows",): self.feed.fed_seq}
 
     def state(self) -> object:
         """Account, sessions and feed."""

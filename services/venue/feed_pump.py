@@ -3,7 +3,7 @@
 Theory of operation. The host asks `next_input`; the pump answers with the next row if the core's
 credit covers it and its time has come. It keeps no count of its own: `window.fed_seq` is the
 truth, rebuilt from the journal, so after a restart the pump reads past that many rows and goes on.
-A made-up feed needs only the last row for that.
+A made-up feed needs only the last rows for that, which the core keeps anyway.
 
 Pace: a row is due as long after the base row as it was in the market, divided by the speed. The
 base is set at the first row of a life, and anew whenever a row is late by more than `LATE_MAX_NS`
@@ -14,7 +14,7 @@ A damaged file raises `OperatorFault` out of `next_input`, which ends the proces
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from proto_schemas.base import Message
@@ -22,9 +22,9 @@ from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade, 
 from shared.feeds import (
     BadRow,
     BookLevel,
+    DepthRow,
     Feed,
     FeedRow,
-    Last,
     QuoteRow,
     SyntheticFeed,
     TradeRow,
@@ -57,8 +57,8 @@ class Window(Protocol):
         """The end mark was handled."""
 
     @property
-    def last(self) -> FeedTrade | FeedQuote | FeedDepth | FeedEnd | None:
-        """The last row handled."""
+    def kept(self) -> Iterable[FeedTrade | FeedQuote | FeedDepth | FeedEnd]:
+        """The last rows handled, oldest first."""
 
 
 OnBadRow = Callable[[BadRow], None]
@@ -99,7 +99,7 @@ class FeedPump:
         self._row = None
         self._last_exchange_ns = row.exchange_ns
         check(row.row_number == self._window.fed_seq + 1, "the pump stands where the core is", row)
-        return _message(row, self._instrument), row.exchange_ns
+        return message_of(row, self._instrument), row.exchange_ns
 
     def next_due_ns(self, now: Now) -> int | None:
         """When to ask again; None while only credit can help."""
@@ -132,9 +132,9 @@ class FeedPump:
         return self._to_skip > 0
 
     def _resume_made_up(self, feed: SyntheticFeed) -> bool:
-        last = self._window.last
-        if self._to_skip and isinstance(last, FeedTrade):
-            feed.resume_after(Last(last.feed_seq, last.exchange_ns, last.price_ticks))
+        if self._to_skip:
+            kept = self._window.kept
+            feed.resume_after(_row(item) for item in kept if not isinstance(item, FeedEnd))
         self._to_skip = 0
         return False
 
@@ -176,7 +176,7 @@ class FeedPump:
         return base_boot_ns + (row.exchange_ns - base_exchange_ns) * 1_000 // self._speed_milli
 
 
-def _message(row: FeedRow, instrument: str) -> FeedTrade | FeedQuote | FeedDepth:
+def message_of(row: FeedRow, instrument: str) -> FeedTrade | FeedQuote | FeedDepth:
     """A row outside the contract's bounds would be journaled and then be unreadable: refuse it."""
     _check_bounds(row)
     number, exchange_ns = row.row_number, row.exchange_ns
@@ -190,6 +190,23 @@ def _message(row: FeedRow, instrument: str) -> FeedTrade | FeedQuote | FeedDepth
 
 def _level(level: BookLevel | None) -> Level | None:
     return None if level is None else Level(*level)
+
+
+def _row(item: FeedTrade | FeedQuote | FeedDepth) -> FeedRow:
+    """The row that once became this message."""
+    match item:
+        case FeedTrade(number, _, exchange_ns, price_ticks, quantity_lots):
+            return TradeRow(number, exchange_ns, price_ticks, quantity_lots)
+        case FeedQuote(number, _, exchange_ns, bid, ask):
+            return QuoteRow(number, exchange_ns, _book_level(bid), _book_level(ask))
+    bids, asks = (
+        [BookLevel(x.price_ticks, x.quantity_lots) for x in y] for y in (item.bids, item.asks)
+    )
+    return DepthRow(item.feed_seq, item.exchange_ns, tuple(bids), tuple(asks))
+
+
+def _book_level(level: Level | None) -> BookLevel | None:
+    return None if level is None else BookLevel(level.price_ticks, level.quantity_lots)
 
 
 def _check_bounds(row: FeedRow) -> None:

@@ -27,11 +27,6 @@ class ServedFeed:
     ended: bool = False
     kept: deque[FeedItem] = field(default_factory=lambda: deque(maxlen=ROWS_KEPT_MAX))
 
-    @property
-    def last(self) -> FeedItem | None:
-        """The last row handled; None before the first."""
-        return self.kept[-1] if self.kept else None
-
     def add(self, item: FeedItem) -> None:
         """Take the next row, in order and within the credit; anything else is our own bug."""
         check(not self.ended, "nothing comes after the end of the feed", item.feed_seq)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
+from structlog.typing import FilteringBoundLogger
+
 from services.venue.config import load
 from services.venue.core import VenueCore
 from services.venue.feed_pump import FeedPump, OnBadRow
@@ -13,25 +17,35 @@ from shared.runtime.host import Service
 from shared.runtime.log import open_log
 from shared.runtime.run_folder import RunFolder
 
+Rows = Feed | SyntheticFeed
 
-def build(run: RunFolder) -> Service:
-    """Make the service from a run's config."""
+
+def make_core(run: RunFolder) -> VenueCore:
+    """The core, as the run's config wants it."""
+    return VenueCore(load(run))
+
+
+def make_pump(run: RunFolder, core: VenueCore, log: FilteringBoundLogger) -> FeedPump:
+    """The feed of the run; what it passes over is told to the log."""
     config = load(run)
-    log = open_log("venue", run.settings.run_id)
-    core = VenueCore(config)
+    contract = parse_contract(config.instrument)
 
     def on_bad_row(row: BadRow) -> None:
         log.warning("row_bad", file=row.file, line=row.line, reason=str(row.reason), text=row.text)
 
-    contract = parse_contract(config.instrument)
-
-    def open_rows(on_bad: OnBadRow) -> Feed | SyntheticFeed:
+    def open_rows(on_bad: OnBadRow) -> Rows:
         if (made_up := config.made_up) is not None:
-            market = Synthetic(made_up.seed, made_up.start_ns, made_up.rate_milli)
-            return SyntheticFeed(contract, market)
+            return SyntheticFeed(contract, Synthetic(*astuple(made_up)))
         return open_recorded(config.data_path, contract, on_bad)
 
     pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row)
     for file in pump.feed.passed_over:
         log.info("file_passed_over", file=file.file, why=file.why)
-    return Service("venue", core, source=pump, tap=Record(config.record_path).write)
+    return pump
+
+
+def build(run: RunFolder, log: FilteringBoundLogger | None = None) -> Service:
+    """Make the service from a run's config; bad rows are told to `log`, else to stdout."""
+    core = make_core(run)
+    pump = make_pump(run, core, log or open_log("venue", run.settings.run_id))
+    return Service("venue", core, source=pump, tap=Record(load(run).record_path).write)

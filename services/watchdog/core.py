@@ -59,12 +59,14 @@ from services.watchdog.closing import (
 )
 from services.watchdog.config import WatchdogConfig
 from services.watchdog.killing import kill, on_latch_seen, resume
+from services.watchdog.readings import readings
 from services.watchdog.reconciling import after_flat, on_report, reconcile
 from services.watchdog.session_clock import arm_clock
 from services.watchdog.state import LOOKING, WatchdogState, mode, state_word
 from shared.brokers.session import LEDGER, BrokerSession
 from shared.kernel.clock import SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Push, Reply, SetTimer
+from shared.kernel.readings import Readings
 
 
 class WatchdogCore:
@@ -138,6 +140,10 @@ class WatchdogCore:
     def current(self, stream: str) -> list[Message]:
         """No gapless stream: only latches, repeated every second."""
         return []
+
+    def readings(self, now: Now) -> Readings:
+        """Numbers for whoever watches."""
+        return readings(self._state, now)
 
     def state(self) -> WatchdogState:
         """Everything mutable."""

@@ -10,7 +10,12 @@ from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
 
+def make_core(run: RunFolder) -> WatchdogCore:
+    """The core, as the run's config wants it."""
+    return WatchdogCore(load(run))
+
+
 def build(run: RunFolder) -> Service:
     """Return the service of this run."""
-    core = WatchdogCore(load(run))
+    core = make_core(run)
     return Service(NAME, core, WaysIn(run, lambda: core.state().epoch > 1))

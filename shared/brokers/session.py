@@ -11,8 +11,8 @@ never sent again. What ends it is evidence: an event that names it, or a complet
 for later than the longest time that bytes can still be on the way (`wire_delay_ns`), that does not
 know it (NEVER_ARRIVED).
 
-Changes of an order are numbered (`revision`) and one at a time is on its way. A cancel that the
-broker never got is sent again under its number; a replace that it never got counts as refused.
+Changes of an order are numbered (`revision`), one at a time on its way. A cancel that the broker
+never got is sent again under its number; a replace counts as refused then (CHANGE_LOST).
 
 A snapshot is tied to its query: it says what was true after that query was sent, and nothing about
 what was sent later. An answer that no query is waiting for is dropped.
@@ -339,7 +339,7 @@ class BrokerSession:
             item.asked_ns = now.boot_ns
             return [Send(BROKER, change_message(self.name, item), item.correlation_id)]
         item.judged = item.revision
-        return self._move(item, OrderAction.REFUSE_CHANGE, "NEVER_ARRIVED")
+        return self._move(item, OrderAction.REFUSE_CHANGE, "CHANGE_LOST")
 
     def _changes_late(self, now: Now) -> bool:
         return any(

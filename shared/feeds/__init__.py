@@ -1,4 +1,4 @@
-"""Feeds of trades and quotes: files (CSV, LEAN, DBN) as one feed of rows, or a made-up market."""
+"""Feeds: files (CSV, LEAN, DBN) as one feed of good rows, or a made-up market."""
 
 from shared.feeds.feed import Feed, open_feed
 from shared.feeds.reading import BAD_ROWS_KEPT_MAX, PassedOver
@@ -13,7 +13,8 @@ from shared.feeds.rows import (
     TradeRow,
 )
 from shared.feeds.samples import SAMPLE_PATH
-from shared.feeds.synthetic import ONE, Last, Synthetic, SyntheticFeed
+from shared.feeds.synthetic import SyntheticFeed
+from shared.feeds.synthetic_rate import ONE, Synthetic
 
 __all__ = [
     "BAD_ROWS_KEPT_MAX",
@@ -25,7 +26,6 @@ __all__ = [
     "Feed",
     "FeedCounts",
     "FeedRow",
-    "Last",
     "PassedOver",
     "QuoteRow",
     "RowReason",

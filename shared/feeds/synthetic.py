@@ -1,73 +1,58 @@
-"""A made-up market without an end: what `bulkhead up` trades on, with no keys and no download.
+"""A made-up market, without an end unless one is asked for: what `bulkhead up` trades on.
 
-Theory of operation. Every row follows from the seed, the row's number and the row before it, and
-from nothing else. So the feed can be taken up again behind any row, in no time and without memory,
-and the same seed is the same market. Chance is arithmetic (splitmix64), not a generator with a
-state; there are no floats, so every machine makes the same rows.
+Theory of operation. Every row follows from the seed, the row's number, the row before it and the
+last quote, and from nothing else. So the feed can be taken up again behind any row, in no time, and
+the same seed is the same market. Chance is arithmetic, not a generator with a state; there are no
+floats in a row's making, so every machine makes the same rows.
 
-It is shaped like ES, roughly: trades on the tick grid, busy at the open and the close of New York,
-quiet over night, bursts of some seconds at twelve times the rate, now and then some seconds without
-a trade, no rows while the exchange is closed, and a jump of the price when it opens again.
-`docs/` calls its time SIMULATED; it is no forecast, and no strategy is good because it wins here.
+It is shaped like ES: quotes one tick wide, trades at the touch, five levels of depth now and then;
+busy at the open and the close of New York, quiet over night, bursts of some seconds at twelve times
+the rate, now and then some seconds without a row, nothing while the exchange is closed, and a jump
+of the price when it opens again. `docs/synthetic-market.md` has the figures. Its time is called
+SIMULATED; it is no forecast, and no strategy is good because it wins here.
+
+At each moment one thing happens: a taker trades, or the book changes by itself. A trade is followed
+at once by the quote that it leaves; after some quotes comes the depth of that moment.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from shared.feeds import synthetic_book
+from shared.feeds.chance import PARTS, Chance, chance, draw
 from shared.feeds.reading import PassedOver
-from shared.feeds.rows import FeedCounts, TradeRow
-from shared.markets import Contract, new_york_day_and_second, next_open_ns
+from shared.feeds.rows import BookLevel, DepthRow, FeedCounts, FeedRow, QuoteRow, TradeRow
+from shared.feeds.synthetic_book import Book
+from shared.feeds.synthetic_rate import JUMP, ROW, Minute, Synthetic, minute_at, wait_ns
+from shared.markets import Contract, next_open_ns
 
-MINUTE_NS = 60_000_000_000
-SECOND_NS = 1_000_000_000
 FIRST_PRICE_TICKS = 24_000
-ONE = 1_000
-"""`rate_milli` of the market as it is described here."""
-
-# Trades in a minute by hour of New York's day, as a real ES day looks from afar.
-TRADES_A_MINUTE = (
-    *(30, 25, 25, 35, 40, 40, 45, 60, 110, 320, 300, 230),
-    *(180, 180, 220, 380, 90, 30, 40, 35, 30, 30, 30, 30),
-)
-BURST_FACTOR = 12
-BURST_ONE_IN_MINUTES = 30
-BURST_SECONDS_MAX = 12
-PAUSE_ONE_IN_ROWS = 4_000
-PAUSE_SECONDS_MAX = 20
-MOVE_PER_THOUSAND = 350
-DRIFT_PER_THOUSAND = 12
-DRIFT_MINUTES = 15
 JUMP_TICKS_MAX = 24
-
-_MASK = 2**64 - 1
-_QUANTILES = tuple(int(-math.log((i + 0.5) / 1_024) * 1_000) for i in range(1_024))
-_SIZES = (1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 5, 8, 12, 40)
-# What a draw is for: each has its own chain of chance.
-_WAIT, _MOVE, _SIZE, _PAUSE, _BURST, _DRIFT, _JUMP = range(1, 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Synthetic:
-    """What describes one made-up market. `rate_milli` 1000 is the usual number of trades."""
-
-    seed: int
-    start_ns: int
-    rate_milli: int = ONE
+# Of 1024 moments after a quote so many are: the depth of this moment; a trade; else the book moves.
+DEPTH_PARTS = 80
+TRADE_PARTS = 307
+MOVE_PARTS = 120
+"""Of 1024 changes of the book so many move the price."""
+WIDE_WAIT_PART = 2
+"""A wide spread lasts this part of the usual wait."""
 
 
-class Last(NamedTuple):
-    """The row before: all that the next one needs to know of the past."""
+class Place(NamedTuple):
+    """Where the market stands: the last row, and the book that it left."""
 
-    row_number: int
-    exchange_ns: int
-    price_ticks: int
+    last: FeedRow | None
+    at_ns: int
+    book: Book
+
+    @property
+    def row_number(self) -> int:
+        """0 before the first row."""
+        return self.last.row_number if self.last is not None else 0
 
 
-class SyntheticFeed(Iterator[TradeRow]):
+class SyntheticFeed(Iterator[FeedRow]):
     """Rows without an end; stands where a `Feed` of files stands."""
 
     def __init__(self, contract: Contract, market: Synthetic) -> None:
@@ -75,79 +60,91 @@ class SyntheticFeed(Iterator[TradeRow]):
         self.counts = FeedCounts()
         self.passed_over: tuple[PassedOver, ...] = ()
         self._market = market
-        self._last = Last(0, next_open_ns(market.start_ns), FIRST_PRICE_TICKS)
+        start_ns = next_open_ns(market.start_ns)
+        self._place = Place(None, start_ns, _first_book(market, FIRST_PRICE_TICKS, start_ns))
 
-    def __iter__(self) -> Iterator[TradeRow]:
+    def __iter__(self) -> Iterator[FeedRow]:
         return self
 
-    def __next__(self) -> TradeRow:
+    def __next__(self) -> FeedRow:
+        if self._place.row_number == self._market.rows_max:
+            raise StopIteration
         row = self._next()
-        self._last = Last(row.row_number, row.exchange_ns, row.price_ticks)
+        self._place = _stepped(self._place, row)
         self.counts.rows_in += 1
         self.counts.rows_good += 1
         return row
 
-    def resume_after(self, last: Last) -> None:
-        """Go on behind this row, however many there were before it."""
-        self._last = last
-        self.counts = FeedCounts(last.row_number, last.row_number)
+    def resume_after(self, rows: Iterable[FeedRow]) -> None:
+        """Go on behind the last of these; some hundred rows are enough, one quote must be there."""
+        place = self._place
+        for row in rows:
+            if isinstance(row, TradeRow) and place.last is None:
+                book = _first_book(self._market, row.price_ticks, row.exchange_ns)
+                place = place._replace(book=book)
+            place = _stepped(place, row)
+        self._place = place
+        self.counts = FeedCounts(place.row_number, place.row_number)
 
     def close(self) -> None:
         """Nothing is open."""
 
     # --- the next row ---------------------------------------------------------------------------
 
-    def _next(self) -> TradeRow:
-        last = self._last
-        number = last.row_number + 1
-        wanted_ns = last.exchange_ns + self._wait_ns(number, last.exchange_ns)
-        at_ns = next_open_ns(wanted_ns)
-        ticks = last.price_ticks + self._move_ticks(number, at_ns)
-        if at_ns != wanted_ns:
-            ticks += self._draw(number, _JUMP) % (2 * JUMP_TICKS_MAX + 1) - JUMP_TICKS_MAX
-        size = _SIZES[self._draw(number, _SIZE) % len(_SIZES)]
-        return TradeRow(number, at_ns, ticks, size)
+    def _next(self) -> FeedRow:
+        place, number = self._place, self._place.row_number + 1
+        share = chance(self._market.seed, number, ROW)
+        minute = minute_at(self._market, place.at_ns)
+        typical = synthetic_book.typical_lots(minute.trades)
+        match place.last:
+            case None:
+                return _quote(number, place.at_ns, place.book)
+            case TradeRow(price_ticks=ticks, quantity_lots=lots):
+                buys = ticks >= place.book.ask_ticks
+                left = synthetic_book.after_trade(place.book, buys, lots or 0, typical, share)
+                return _quote(number, place.at_ns, left)
+            case QuoteRow() if share.kind < DEPTH_PARTS and place.book.spread_ticks == 1:
+                market = self._market
+                bids, asks = synthetic_book.levels(place.book, market.seed, number, typical)
+                return DepthRow(number, place.at_ns, bids, asks)
+        return self._moment(number, minute, typical, share)
 
-    def _wait_ns(self, number: int, now_ns: int) -> int:
-        """An exponential wait at the rate of this minute; sometimes a pause on top."""
-        per_minute = max(1, trades_a_minute(self._market, now_ns) * self._market.rate_milli // ONE)
-        quantile = _QUANTILES[self._draw(number, _WAIT) >> 54]
-        wait_ns = max(1_000, MINUTE_NS // per_minute * quantile // 1_000)
-        pause = self._draw(number, _PAUSE)
-        if pause % PAUSE_ONE_IN_ROWS == 0:
-            wait_ns += (pause >> 32) % PAUSE_SECONDS_MAX * SECOND_NS
-        return wait_ns
-
-    def _move_ticks(self, number: int, at_ns: int) -> int:
-        """-1, 0 or 1, with a drift that changes every quarter of an hour."""
-        block = at_ns // (DRIFT_MINUTES * MINUTE_NS)
-        drift = (draw(self._market.seed, block, _DRIFT) % 3 - 1) * DRIFT_PER_THOUSAND
-        chance = self._draw(number, _MOVE) % 1_000
-        if chance < (MOVE_PER_THOUSAND + drift) // 2:
-            return 1
-        return -1 if chance >= 1_000 - (MOVE_PER_THOUSAND - drift) // 2 else 0
-
-    def _draw(self, number: int, purpose: int) -> int:
-        return draw(self._market.seed, number, purpose)
-
-
-def trades_a_minute(market: Synthetic, now_ns: int) -> int:
-    """The rate of this very second, bursts included, before `rate_milli`."""
-    hour = new_york_day_and_second(now_ns)[1] // 3_600
-    minute, second = now_ns // MINUTE_NS, now_ns % MINUTE_NS // SECOND_NS
-    chance = draw(market.seed, minute, _BURST)
-    if chance % BURST_ONE_IN_MINUTES == 0:
-        begins = (chance >> 16) % 45
-        if begins <= second < begins + 3 + (chance >> 32) % (BURST_SECONDS_MAX - 2):
-            return TRADES_A_MINUTE[hour] * BURST_FACTOR
-    return TRADES_A_MINUTE[hour]
+    def _moment(self, number: int, minute: Minute, typical: int, share: Chance) -> FeedRow:
+        """Time passes, then something happens."""
+        book, now_ns = self._place.book, self._place.at_ns
+        wide = book.spread_ticks > 1
+        wait = wait_ns(self._market, now_ns, number, share)
+        wanted_ns = now_ns + (wait // WIDE_WAIT_PART if wide else wait)
+        if not minute_at(self._market, wanted_ns).is_open:
+            ticks = draw(self._market.seed, number, JUMP) % (2 * JUMP_TICKS_MAX + 1)
+            opened = synthetic_book.shifted(book, ticks - JUMP_TICKS_MAX, typical, share)
+            return _quote(number, next_open_ns(wanted_ns), opened)
+        up = synthetic_book.rises(book, share.side, minute.drift)
+        if wide:
+            return _quote(number, wanted_ns, synthetic_book.closed(book, up, typical, share))
+        if DEPTH_PARTS <= share.kind < DEPTH_PARTS + TRADE_PARTS:
+            lots = synthetic_book.trade_lots(book, up, share.size)
+            return TradeRow(number, wanted_ns, book.ask_ticks if up else book.bid_ticks, lots)
+        if share.move < MOVE_PARTS:
+            return _quote(number, wanted_ns, synthetic_book.moved(book, up, typical, share))
+        bid_side = share.other * 2 < PARTS
+        return _quote(number, wanted_ns, synthetic_book.resized(book, bid_side, typical, share))
 
 
-def draw(seed: int, number: int, purpose: int) -> int:
-    """64 random-looking bits of (seed, number, purpose): splitmix64 by Steele, Lea and Flood."""
-    z = (seed * 0xD1342543DE82EF95 + number * 0x9E3779B97F4A7C15 + purpose) & _MASK
-    for _ in range(2):
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB & _MASK
-        z ^= z >> 31
-    return z
+def _first_book(market: Synthetic, bid_ticks: int, at_ns: int) -> Book:
+    typical = synthetic_book.typical_lots(minute_at(market, at_ns).trades)
+    return synthetic_book.new_book(bid_ticks, typical, chance(market.seed, 0, ROW))
+
+
+def _stepped(place: Place, row: FeedRow) -> Place:
+    if not isinstance(row, QuoteRow) or row.bid is None or row.ask is None:
+        return Place(row, row.exchange_ns, place.book)
+    book = Book(
+        row.bid.price_ticks, row.bid.quantity_lots, row.ask.price_ticks, row.ask.quantity_lots
+    )
+    return Place(row, row.exchange_ns, book)
+
+
+def _quote(number: int, at_ns: int, book: Book) -> QuoteRow:
+    bid = BookLevel(book.bid_ticks, book.bid_lots)
+    return QuoteRow(number, at_ns, bid, BookLevel(book.ask_ticks, book.ask_lots))

@@ -381,12 +381,15 @@ class Engine:
         return [*(getattr(self, name) for name in MEMORY), self.core.state()]
 
     def restore(self, memory: list[Any]) -> None:
-        """Take back what `memory` once gave; streams are those that are followed today."""
+        """Take back what `memory` once gave; streams are those that are followed today.
+
+        The core first: if it cannot, nothing has changed, and the journal is stepped instead.
+        """
+        self.core.restore(memory[-1])
         followed = self.replicas
         for name, value in zip(MEMORY, memory, strict=False):
             setattr(self, name, value)
         self.replicas = {name: self.replicas.get(name, fresh) for name, fresh in followed.items()}
-        self.core.restore(memory[-1])
 
     def _digest(self) -> bytes:
         """What this input led to, in 8 bytes: a replay must come to the same."""

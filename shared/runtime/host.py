@@ -20,6 +20,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 from types import FrameType
 from typing import Protocol
@@ -31,12 +32,16 @@ from shared.bus.codec import BadFrame, decode, encode
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core, Event, Fence, Log, Store
+from shared.runtime.beat import Beat, BeatFile
+from shared.runtime.counts import Counts
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
 from shared.runtime.engine import Engine
+from shared.runtime.engine_readings import engine_readings
 from shared.runtime.fence import fence
 from shared.runtime.log import open_log
-from shared.runtime.metrics import Counts, HostCollector, serve
+from shared.runtime.metrics import LOOPBACK, Board, HostCollector, serve
+from shared.runtime.paths import Paths
 from shared.runtime.record import pack_record
 from shared.runtime.recovery import Recovery
 from shared.runtime.refusals import Refusals, described, refuse_other_sender
@@ -76,7 +81,12 @@ class Service:
     """Asked after each step: what must stand in the journal before that input."""
     went_live: Callable[[], None] = lambda: None
     """Called once, when the journal has been stepped and new inputs are about to come."""
+    first_input: Callable[[], Message | None] = lambda: None
+    """Asked once, right after `Started`: an input that must come before any other."""
     metrics_port: int = 0
+    metrics_address: str = LOOPBACK
+    paths: Paths | None = None
+    """Where the service times stages by itself; else the host makes an empty one."""
 
 
 def boot_ns() -> int:
@@ -92,6 +102,7 @@ class Host:
         self.service = service
         self.log = open_log(service.name, run.settings.run_id)
         self.counts = Counts()
+        self.paths = service.paths or Paths(service.name)
         streams = gapless_streams(service.name, run.settings.instrument)
         self.engine = Engine(service.core, service.name, streams)
         if hasattr(service.core, "peers"):  # the monitor's core reads the liveness table
@@ -105,6 +116,7 @@ class Host:
         self._recovery = self._recover()
         self.journal = self._recovery.journal
         self._metrics_port = self._serve_metrics()
+        self._beat = BeatFile(Path(run.settings.sock_dir), service.name)
 
     # --- start ----------------------------------------------------------------------------------
 
@@ -128,6 +140,9 @@ class Host:
         settings = self.run_folder.settings
         started = Started(settings.install_id, self.run_folder.config_hash, code_hash())
         self._step(self.engine.internal(started, now), None, now)
+        first = self.service.first_input()
+        if first is not None:
+            self._step(self.engine.internal(first, now), None, now)
         self._effects.insert(0, Sync())
         self._flush()
         if self._recovery.was_long():
@@ -135,18 +150,14 @@ class Host:
         self.log.info("started", epoch=self.engine.epoch, metrics_port=self._metrics_port)
 
     def _serve_metrics(self) -> int:
-        collector = HostCollector(self.service.name, self.counts, self._gauges)
-        return serve(collector, self.service.metrics_port)
+        self.board = Board(self.service.name, self.counts, self.paths)
+        self._build = (code_hash(), self.run_folder.config_hash)
+        self._show_readings(self._now())
+        collector = HostCollector(self.board, boot_ns)
+        return serve(collector, self.service.metrics_port, self.service.metrics_address)
 
-    def _gauges(self) -> dict[str, float]:
-        engine = self.engine
-        return {
-            "epoch": engine.epoch,
-            "progress": engine.progress,
-            "outbox_size": len(engine.outbox.pending),
-            "stream_gaps": sum(replica.gaps for replica in engine.replicas.values()),
-            "repeats_dropped": engine.dropped,
-        }
+    def _show_readings(self, now: Now) -> None:
+        self.board.show(engine_readings(self.engine, self._build, now), now.boot_ns)
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -208,7 +219,7 @@ class Host:
 
     def _refuse(self, arrived: Arrived, error: BadFrame) -> None:
         """Nothing changes but a counter; who waits gets an answer; a broker session asks again."""
-        self.counts.refused[error.code] += 1
+        self.counts.refused.add(error.code)
         now = self._now()
         if self._refusals.may_tell(error.code, now.boot_ns):
             self.log.warning("frame_refused", **described(arrived, error))
@@ -239,8 +250,11 @@ class Host:
         self._flush()
         if self._recovery.due():
             self._recovery.save(self._stream_ns)
-        beat = self.engine.heartbeat(os.getpid(), code_hash(), self._metrics_port, now)
-        self.wires.send(beat)
+        engine, pid = self.engine, os.getpid()
+        self.wires.send(engine.heartbeat(pid, code_hash(), self._metrics_port, now))
+        word = engine.core.state_word()
+        self._beat.write(Beat(now.boot_ns, pid, engine.epoch, word, engine.progress))
+        self._show_readings(now)
 
     def _step_internal(self, change: PeerStatus | None) -> None:
         if change is not None:
@@ -250,8 +264,9 @@ class Host:
     def _step(self, event: Event, frame: bytes | None, now: Now) -> None:
         began = boot_ns()
         step = self.engine.step(event, now)
-        self.counts.handle_ns += boot_ns() - began
-        self.counts.handled[event.envelope.kind] += 1
+        self.counts.handle.observe(boot_ns() - began)
+        self.counts.took(self.service.name, event, now)
+        self.paths.took(event, step.effects, now)
         verdict = self.service.verdict() if self.service.verdict is not None else None
         if verdict is not None:
             note = self.engine.internal(verdict, now)
@@ -302,19 +317,20 @@ class Host:
         if log.level == "debug":
             return
         if log.level != "info":
-            self.counts.alarms[log.event] += 1
+            self.counts.alarms.add(log.event)
         write = getattr(self.log, log.level)
         write(log.event, correlation_id=correlation_id, epoch=self.engine.epoch, **log.fields)
 
     def _sync(self) -> None:
         began = boot_ns()
         self.journal.sync()
-        self.counts.syncs += 1
-        self.counts.sync_ns += boot_ns() - began
+        self.counts.sync.observe(boot_ns() - began)
 
     def _transmit(self, out: Transmit) -> None:
         late = out.not_after_ns is not None and boot_ns() > out.not_after_ns
-        if not late and self.wires.send(out):
+        sent = not late and self.wires.send(out)
+        self.paths.left(out, sent, boot_ns)
+        if sent:
             self.counts.sent[out.kind] += 1
             return
         self.counts.unsent[out.kind] += 1
@@ -344,3 +360,4 @@ class Host:
         self.journal.sync()
         self.journal.close()
         self.wires.close()
+        self._beat.close()

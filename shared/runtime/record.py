@@ -23,17 +23,18 @@ def pack_record(frame: bytes, now: Now, digest: bytes) -> bytes:
 
 def unpack_record(payload: bytes) -> tuple[Event, Now, bytes]:
     """Return (input, moment, digest); `OurFault` if the bytes are no record."""
-    stream_ns, boot_ns, frame, digest = _split(payload)
+    stream_ns, boot_ns, frame, digest = split_record(payload)
     return decode(frame), Now(stream_ns, boot_ns), digest
 
 
 def peek_record(payload: bytes) -> tuple[Envelope, Now]:
     """Return (envelope, moment) without validating the body: for readers that pass most by."""
-    stream_ns, boot_ns, frame, _ = _split(payload)
+    stream_ns, boot_ns, frame, _ = split_record(payload)
     return decode_header(frame)[0], Now(stream_ns, boot_ns)
 
 
-def _split(payload: bytes) -> tuple[int, int, bytes, bytes]:
+def split_record(payload: bytes) -> tuple[int, int, bytes, bytes]:
+    """Return (stream_ns, boot_ns, frame, digest), the frame exactly as it came."""
     try:
         stream_ns, boot_ns, frame, digest = msgpack.unpackb(payload)
     except (ValueError, TypeError) as error:

@@ -24,6 +24,7 @@ from proto_schemas.registry import SERVICES
 from shared.runtime.settings import config_hash, load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SUPERVISORD, COMPOSE = "supervisord", "compose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class RunSettings:
     instrument: Instrument
     strategy: Name
     sock_dir: Annotated[str, Field(max_length=70)]
+    kept_by: Annotated[str, Field(pattern=r"^(supervisord|compose)$")] = SUPERVISORD
+    """Who starts what dies; `compose`: each service is a container, and their log is Docker's."""
 
 
 @dataclass(frozen=True, slots=True)

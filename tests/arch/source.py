@@ -24,7 +24,10 @@ DAEMONS = (
     "monitor",
     "venue",
 )
-NOT_OURS = {".git", ".venv", ".venv-lock", "runs", "build", "dist", "__pycache__", "node_modules"}
+NOT_OURS = {
+    *(".git", ".venv", ".venv-lock", ".engine", "runs", "build", "dist"),
+    *("__pycache__", "node_modules"),
+}
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -18,6 +18,10 @@ PURE_FOLDERS = ("proto_schemas/*", "shared/kernel/*", "shared/markets/*", "share
 PURE_FILES = (
     "shared/bus/*",
     "shared/brokers/*",
+    "shared/feeds/chance.py",
+    "shared/feeds/synthetic.py",
+    "shared/feeds/synthetic_book.py",
+    "shared/feeds/synthetic_rate.py",
     "shared/runtime/admission.py",
     "shared/runtime/effects.py",
     "shared/runtime/engine.py",
@@ -28,6 +32,7 @@ PURE_FILES = (
 SHELL = ("service.py", "config.py", "__main__.py")
 IMPURE = {
     "services/strategy_engine/loader.py": "reads strategy files from disk",
+    "services/strategy_engine/source_file.py": "reads the strategy's file for the core",
     "services/strategy_engine/guard.py": "cuts off a hook by the processor's clock",
     "services/strategy_engine/memory.py": "tells objects of a strategy apart by their identity",
     "services/watchdog/ways_in.py": "looks for the file KILL and hears a signal",
@@ -40,8 +45,11 @@ IMPURE = {
     "services/lab/links.py": "draws losses and delays from a seeded Random",
     "services/lab/world.py": "draws delays and kills from a seeded Random",
     "services/lab/contract_pages.py": "writes the generated documents; no process imports it",
+    "services/lab/market_figures.py": "writes a generated document; no process imports it",
     "services/lab/chaos.py": "kills real processes and hears them come back",
     "services/lab/chaos_check.py": "reads the files of a run that has ended",
+    "services/lab/lockstep.py": "writes the files of a run",
+    "services/lab/run_cores.py": "builds the services of a run, which log",
     "services/lab/bench.py": "drives real processes and measures them",
     "services/lab/floors.py": "measures bare sockets",
     "services/cli/*": "talks to a person and to processes",

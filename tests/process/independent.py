@@ -117,9 +117,24 @@ def booked(run: Path) -> list[dict[str, Any]]:
 
 
 def refused(run: Path) -> set[str]:
-    """Ids of which the strategy was told that they were not approved."""
-    answers = [f.body for f in journaled(run, "strategy_engine") if f.kind == "decision"]
-    return {each["client_order_id"] for each in answers if not each["approved"]}
+    """Ids of which the strategy was told that they were not approved.
+
+    The first answer about an id is about the order, later ones about its cancels and replaces.
+    """
+    first: dict[str, bool] = {}
+    for frame in journaled(run, "strategy_engine"):
+        if frame.kind == "decision":
+            first.setdefault(frame.body["client_order_id"], frame.body["approved"])
+    return {order_id for order_id, approved in first.items() if not approved}
+
+
+def legs_of(order: dict[str, Any]) -> list[dict[str, Any]]:
+    """The protective orders that arrived inside an entry: other side, as many lots."""
+    other = {"BUY": "SELL", "SELL": "BUY"}[order["side"]]
+    return [
+        {**leg, "side": other, "quantity_lots": order["quantity_lots"]}
+        for leg in order.get("legs", ())
+    ]
 
 
 def check_run(run: Path) -> int:
@@ -132,6 +147,7 @@ def check_run(run: Path) -> int:
     }
     assert twice == {}, "the venue received an order more than once"
     arrived = {order.body["client_order_id"]: order.body for order in orders}
+    arrived |= {leg["client_order_id"]: leg for order in orders for leg in legs_of(order.body)}
 
     told, ledger = told_by_the_venue(run), booked(run)
     assert {e["execution_id"] for e in ledger} == {e["execution_id"] for e in told}

@@ -45,6 +45,27 @@ def test_thirty_kills_lose_and_double_nothing_and_everybody_is_back_in_time(
         assert times["p50"] <= RECOVERY_P50_MS_MAX, (name, times)
 
 
+def test_what_was_killed_steps_again_to_the_same(chaos: dict[str, Any]) -> None:
+    """Every decision of every life, made again, byte for byte."""
+    run = Path(chaos["run"])
+    ended = Bulkhead(run.parents[1])("verify", str(run), "--json")
+    assert ended.code == 0, (ended.out, ended.err)
+    assert ended.report["ok"] is True and ended.report["frames_compared"] > 1_000
+
+
+@pytest.mark.timeout(300)
+def test_kills_amid_working_orders_cancels_and_replaces_lose_and_double_nothing(
+    bulkhead: Bulkhead,
+) -> None:
+    options = ("--kills", "8", "--seed", "3", "--strategy", "quote_fade", "--json")
+    found = bulkhead("chaos", *options, timeout_s=280).report
+    print(json.dumps(found))
+    assert found["ok"] is True and found["kills"] == 8 and found["strategy"] == "quote_fade"
+    assert found["orders_in_venue_record"] == found["orders_in_ledger"] > 5, "legs included"
+    assert found["cancels"] + found["replaces"] > 0, "changes were in flight"
+    assert set(found["position_lots"].values()) == {0}, "what worked was ended"
+
+
 def judged(run: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "services.lab.chaos_check", str(run)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

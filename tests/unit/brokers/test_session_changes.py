@@ -123,7 +123,7 @@ def test_a_lost_replace_counts_as_refused_and_leaves_the_old_terms() -> None:
     late = at(2 + ACK_TIMEOUT // MS + 1)
     session.on_timer(late)
     outputs = hear(session, account(2, shown(S.WORKING)), late)
-    assert reports(outputs) == [("REFUSE_CHANGE", "NEVER_ARRIVED")]
+    assert reports(outputs) == [("REFUSE_CHANGE", "CHANGE_LOST")]
     item = session.live[order_id()]
     assert (item.quantity_lots, item.price_ticks, item.state) == (3, 99, S.WORKING)
 

@@ -115,7 +115,8 @@ def test_a_later_client_with_the_same_process_id_is_not_taken_for_the_first(
             with ServiceClient(run, "watchdog") as client:
                 assert client.ask(KillRequest("cli", "x"), (Ack,), 2.0) == Ack()
     assert len({event.envelope.id for event in asked}) == 2
-    assert len({event.envelope.producer for event in asked}) == 1
+    assert len({event.envelope.epoch for event in asked}) == 2
+    assert len({event.envelope.producer for event in asked}) == 2, "a name of its own, too"
 
 
 @pytest.mark.parametrize("text", ["x" * 2_000, "\udcff odd", "", "grüße"])

@@ -235,7 +235,7 @@ def test_the_same_question_is_repeated_until_it_is_answered(
     server.join()
     assert answer is not None and answer.fields["phase"] == "OPEN"
     assert len(asked) == 2 and len(set(asked)) == 1
-    assert asked[0].startswith(f"cli-{os.getpid()}/")
+    assert asked[0].startswith(f"cli-{os.getpid()}-")
 
 
 def test_a_monitor_that_is_away_is_silence_and_no_error(run: RunFolder) -> None:

@@ -1,37 +1,48 @@
-"""The made-up market: the same for the same seed, resumable anywhere, and shaped as it says."""
+"""The made-up market: the same for the same seed, resumable, and shaped as its page says."""
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import islice, pairwise
-from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.feeds import Last, Synthetic, SyntheticFeed, TradeRow
-from shared.feeds.synthetic import BURST_FACTOR, JUMP_TICKS_MAX, draw
+from services.lab import market_figures
+from services.lab.market_figures import FIGURES, Figure, Sample, sample, spread_ticks
+from shared.feeds import DepthRow, FeedRow, QuoteRow, Synthetic, SyntheticFeed, TradeRow
+from shared.feeds.chance import draw
+from shared.feeds.synthetic import JUMP_TICKS_MAX
+from shared.feeds.synthetic_rate import SECOND_NS, trades_a_minute
 from shared.markets import is_open, new_york_day_and_second, parse_contract
 
 ES = parse_contract("ESM30")
-START_NS = 1_898_865_000 * 10**9  # Monday 2030-03-04, 09:30 in New York
-SECOND_NS = 10**9
+START_NS = market_figures.MONDAY_OPEN_NS
 HOUR_S = 3_600
+SEEDS = (market_figures.PAGE_SEED, 2)
+KEPT = 4_096  # rows that the venue remembers
 
 
-def rows(count: int, seed: int = 7, start_ns: int = START_NS) -> list[TradeRow]:
-    return list(islice(SyntheticFeed(ES, Synthetic(seed, start_ns)), count))
+@pytest.fixture(scope="module", params=SEEDS)
+def found(request: pytest.FixtureRequest) -> Sample:
+    """A morning and a week of one seed."""
+    return sample(request.param)
 
 
-@pytest.fixture(scope="module")
-def week() -> list[TradeRow]:
-    """From Monday's open to some time after the weekend, at a fifth of the usual rate."""
-    return list(islice(SyntheticFeed(ES, Synthetic(7, START_NS, 200)), 160_000))
+def rows(
+    count: int, seed: int = 7, start_ns: int = START_NS, rate_milli: int = 1_000
+) -> list[FeedRow]:
+    return list(islice(SyntheticFeed(ES, Synthetic(seed, start_ns, rate_milli)), count))
 
 
-def per_second(found: list[TradeRow]) -> Counter[int]:
-    return Counter(row.exchange_ns // SECOND_NS for row in found)
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.what)
+def test_each_figure_of_the_page_is_true(found: Sample, figure: Figure) -> None:
+    assert figure.at_least <= figure.measure(found) <= figure.at_most
+
+
+def test_the_page_is_fresh() -> None:
+    written = (market_figures.ROOT / market_figures.PAGE).read_text()
+    assert written == market_figures.page(sample(market_figures.PAGE_SEED)), "run `make docs`"
 
 
 def test_the_same_seed_is_the_same_market_and_another_seed_another() -> None:
@@ -39,68 +50,82 @@ def test_the_same_seed_is_the_same_market_and_another_seed_another() -> None:
     assert rows(50, seed=8) != rows(50)
 
 
-@given(st.integers(1, 3_000), st.integers(0, 2**32))
-def test_it_is_taken_up_again_behind_any_row(done: int, seed: int) -> None:
-    whole = rows(done + 20, seed)
-    again = SyntheticFeed(ES, Synthetic(seed, START_NS))
-    last = whole[done - 1]
-    again.resume_after(Last(last.row_number, last.exchange_ns, last.price_ticks))
-    assert list(islice(again, 20)) == whole[done:]
-    assert again.counts.rows_in == again.counts.rows_good == done + 20
+@settings(max_examples=30)
+@given(st.integers(0, 6_000), st.integers(0, 2**32), st.integers(1, 2_000))
+def test_it_is_taken_up_again_behind_any_row(done: int, seed: int, rate_milli: int) -> None:
+    whole = rows(done + 50, seed, rate_milli=rate_milli)
+    again = SyntheticFeed(ES, Synthetic(seed, START_NS, rate_milli))
+    again.resume_after(whole[:done][-KEPT:])
+    assert list(islice(again, 50)) == whole[done:]
+    assert again.counts.rows_in == again.counts.rows_good == done + 50
 
 
-def test_rows_are_numbered_and_time_never_goes_back(week: list[TradeRow]) -> None:
-    assert [row.row_number for row in week] == list(range(1, len(week) + 1))
-    assert all(a.exchange_ns <= b.exchange_ns for a, b in pairwise(week))
-    assert all((row.quantity_lots or 0) >= 1 for row in week)
+def test_it_goes_on_behind_a_feed_of_trades_alone() -> None:
+    feed = SyntheticFeed(ES, Synthetic(7, START_NS))
+    feed.resume_after([TradeRow(9, START_NS + SECOND_NS, 5_000, 1)])
+    after = next(feed)
+    assert isinstance(after, QuoteRow) and after.bid and after.row_number == 10
+    assert abs(after.bid.price_ticks - 5_000) <= 1
 
 
-def test_nothing_trades_while_the_exchange_is_closed(week: list[TradeRow]) -> None:
-    assert all(is_open(row.exchange_ns) for row in week)
-    days = {new_york_day_and_second(row.exchange_ns)[0] for row in week}
-    assert len(days) >= 7, "the week and what follows it"
-    longest_h = max(b.exchange_ns - a.exchange_ns for a, b in pairwise(week)) / SECOND_NS / HOUR_S
-    assert 48 < longest_h < 50, "the weekend"
+def test_rows_are_numbered_time_never_goes_back_and_every_size_is_real(found: Sample) -> None:
+    for part in (found.morning, found.week):
+        assert [row.row_number for row in part] == list(range(1, len(part) + 1))
+        assert all(a.exchange_ns <= b.exchange_ns for a, b in pairwise(part))
+        assert all(lots >= 1 for row in part for lots in lots_of(row))
 
 
-def test_a_price_moves_by_a_tick_but_jumps_where_the_exchange_was_closed(
-    week: list[TradeRow],
+def lots_of(row: FeedRow) -> list[int]:
+    match row:
+        case TradeRow(quantity_lots=lots):
+            return [lots or 0]
+        case QuoteRow(bid=bid, ask=ask):
+            return [level.quantity_lots if level else 0 for level in (bid, ask)]
+    return [level.quantity_lots for level in (*row.bids, *row.asks)]
+
+
+def test_a_trade_is_at_the_touch_and_the_quote_that_it_leaves_follows_at_once(
+    found: Sample,
 ) -> None:
-    moves = Counter(abs(b.price_ticks - a.price_ticks) for a, b in pairwise(week))
-    assert moves[0] > moves[1] > 0.2 * len(week)
-    jumps = [
-        abs(b.price_ticks - a.price_ticks)
-        for a, b in pairwise(week)
-        if b.exchange_ns - a.exchange_ns > HOUR_S * SECOND_NS // 2
-    ]
-    assert len(jumps) >= 5 and max(jumps) > 1
-    assert all(jump <= JUMP_TICKS_MAX + 1 for jump in jumps)
-    assert sum(count for size, count in moves.items() if size > 1) <= len(jumps)
+    quote: QuoteRow | None = None
+    for row, after in pairwise(found.morning):
+        if isinstance(row, TradeRow):
+            assert quote is not None and quote.bid is not None and quote.ask is not None
+            level = quote.ask if row.price_ticks == quote.ask.price_ticks else quote.bid
+            assert level.price_ticks == row.price_ticks
+            assert 1 <= (row.quantity_lots or 0) <= level.quantity_lots
+            assert isinstance(after, QuoteRow) and after.exchange_ns == row.exchange_ns
+            assert after != quote
+        quote = row if isinstance(row, QuoteRow) else quote
 
 
-def test_a_day_of_prices_is_neither_still_nor_wild(week: list[TradeRow]) -> None:
-    by_day: dict[int, list[int]] = {}
-    for row in week:
-        by_day.setdefault(new_york_day_and_second(row.exchange_ns)[0], []).append(row.price_ticks)
-    ranges = sorted(max(prices) - min(prices) for prices in by_day.values() if len(prices) > 5_000)
-    assert ranges[0] > 20 and ranges[-1] < 1_000, ranges
+def test_depth_is_the_book_of_the_last_quote_and_what_stands_behind(found: Sample) -> None:
+    for before, row in pairwise(found.morning):
+        if isinstance(row, DepthRow):
+            assert isinstance(before, QuoteRow) and row.exchange_ns == before.exchange_ns
+            assert (row.bids[0], row.asks[0]) == (before.bid, before.ask)
+            bids, asks = [x.price_ticks for x in row.bids], [x.price_ticks for x in row.asks]
+            assert bids == list(range(bids[0], bids[0] - 5, -1))
+            assert asks == list(range(asks[0], asks[0] + 5))
 
 
-def test_it_is_quiet_over_night_busy_at_the_open_and_bursts() -> None:
-    day = rows(110_000)
-    seconds = per_second(day)
-    open_s = START_NS // SECOND_NS
-    morning = [seconds[open_s + s] for s in range(HOUR_S)]
-    evening = [seconds[open_s + 10 * HOUR_S + s] for s in range(HOUR_S)]
-    assert sum(morning) > 5 * sum(evening)
-    assert median(morning) >= 2
-    assert max(morning) > 10 * median(morning) * BURST_FACTOR // 20
-    assert max(seconds.values()) >= 10 * median(morning)
+def test_the_book_is_never_locked_and_moves_by_a_tick_but_over_a_break(found: Sample) -> None:
+    for part in (found.morning, found.week):
+        for before, after in pairwise(market_figures.quotes(part)):
+            assert 1 <= spread_ticks(after) <= 2
+            assert before.bid and after.bid
+            moved = abs(after.bid.price_ticks - before.bid.price_ticks)
+            closed = after.exchange_ns - before.exchange_ns > HOUR_S * SECOND_NS // 2
+            assert moved <= (JUMP_TICKS_MAX if closed else 1)
 
 
-def test_now_and_then_nothing_trades_for_some_seconds() -> None:
-    waits_s = [(b.exchange_ns - a.exchange_ns) / SECOND_NS for a, b in pairwise(rows(20_000))]
-    assert 5 < max(waits_s) < 30
+def test_a_burst_begins_and_ends_within_its_minute() -> None:
+    market = Synthetic(7, START_NS)
+    rates = [trades_a_minute(market, START_NS + s * SECOND_NS) for s in range(4 * HOUR_S)]
+    usual = min(rates)
+    assert {rate // usual for rate in rates} >= {1, 12}
+    busy = sum(rate > 5 * usual for rate in rates)
+    assert 10 < busy < 400, "some seconds in the hour"
 
 
 def test_a_start_on_a_weekend_waits_for_the_open() -> None:

@@ -18,7 +18,7 @@ from proto_schemas.market_data import (
     FeedTrade,
     MarketProgress,
 )
-from services.market_data.config import MarketDataConfig
+from services.market_data.config import MarketDataConfig, WhenBehind
 from services.market_data.core import MarketDataCore
 from shared.kernel.clock import MINUTE, SECOND, Now
 from shared.kernel.outputs import Output, Publish, Send, SetTimer
@@ -31,8 +31,9 @@ BOOT_NS = 50 * SECOND
 class Desk:
     """A core and its inputs so far."""
 
-    def __init__(self, credit_events: int = 8) -> None:
-        self.core = MarketDataCore(MarketDataConfig("ESM18", credit_events=credit_events))
+    def __init__(self, credit_events: int = 8, when_behind: WhenBehind = "wait") -> None:
+        config = MarketDataConfig("ESM18", credit_events=credit_events, when_behind=when_behind)
+        self.core = MarketDataCore(config)
         self.boot_ns = BOOT_NS
         self.inputs: list[tuple[Any, Now]] = []
 
@@ -72,9 +73,9 @@ class Desk:
         return self.take(Control(1, mode, SessionPhase.OPEN, "test", False, True, None))
 
 
-def desk(credit_events: int = 8) -> Desk:
+def desk(credit_events: int = 8, when_behind: WhenBehind = "wait") -> Desk:
     """Started, and permitted to run."""
-    made = Desk(credit_events)
+    made = Desk(credit_events, when_behind)
     made.start()
     made.control()
     return made

@@ -79,9 +79,18 @@ class Story:
         cause: str | None = None,
     ) -> tuple[Envelope, bytes]:
         self._seq += 1
-        kind = BY_MODEL[type(body)].kind
+        row, at_ns = BY_MODEL[type(body)], self.boot_ns
         envelope = Envelope(
-            kind, 1, sender, 1, "s", self._seq, self.boot_ns, STREAM_NS, correlation_id, cause
+            row.kind,
+            row.version,
+            sender,
+            1,
+            "s",
+            self._seq,
+            at_ns,
+            STREAM_NS,
+            correlation_id,
+            cause,
         )
         return envelope, encode(envelope, body)
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto_schemas.control import Control, Undelivered
+from proto_schemas.control import Control, StrategyFile, Undelivered
 from proto_schemas.enums import Mode, SessionPhase
 from proto_schemas.ledger import PositionUpdate
 from services.monitor.audit import Auditor, iso_utc
@@ -188,3 +188,13 @@ def test_lines_that_wait_long_enough_come_out_sorted_and_whole(
     got += merge.drain()
     assert [line["at"] for line in got] == sorted(put)
     assert merge.late == 0
+
+
+def test_a_change_of_code_has_a_line_with_its_hash_and_not_its_source(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    file = StrategyFile("mine", "mine.py", "abc", "import this\n", "OK", "", "", "")
+    story.tell("strategy_engine", file, "strategy_engine")
+    text = rebuild(story.write()).read_text()
+    line = json.loads(text)
+    assert (line["event"], line["source_hash"]) == ("strategy_file", "abc")
+    assert "import this" not in text

@@ -135,6 +135,15 @@ def test_a_replace_goes_on_to_the_router_with_its_number() -> None:
     assert answered(core, outputs, Ack()).approved
 
 
+def test_a_replace_from_a_market_that_is_gone_is_stale_but_for_an_exit() -> None:
+    core = ready_core()
+    approved(core, legs=LEGS)
+    old_ns = BOOT - core._config.limits.data_lag_max_ns - 1
+    assert refusal(give(core, replace_intent(data_ns=old_ns))) == "STALE_DATA"
+    moved_leg = give(core, replace_intent(order_id(9), price_ticks=10_010, data_ns=old_ns))
+    assert any(isinstance(each, Request) for each in moved_leg)
+
+
 def test_a_leg_is_replaced_as_the_order_that_it_is() -> None:
     core = ready_core()
     approved(core, legs=LEGS)

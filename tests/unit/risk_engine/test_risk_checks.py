@@ -17,6 +17,7 @@ from services.risk_engine.limits import Limits
 from shared.kernel.clock import SECOND, Now
 from tests.unit.risk_engine.risk_inputs import (
     BOOT,
+    CONFIG,
     NOW,
     control,
     decide,
@@ -29,7 +30,7 @@ from tests.unit.risk_engine.risk_inputs import (
     sighted_core,
 )
 
-WIDE = Limits(100, 100, 100, 40, 10 * SECOND, 50, 50)
+WIDE = Limits(100, 100, 100, 40, 10 * SECOND, 2 * SECOND, 50, 50)
 
 
 def later(boot_ns: int) -> Now:
@@ -113,6 +114,30 @@ def test_an_id_seen_before_with_other_facts_is_a_duplicate() -> None:
     core = ready_core()
     assert decide(core, intent(1)).approved
     assert refused(core, intent(1, quantity_lots=1)) == ("DUPLICATE_ORDER", "1", "2")
+
+
+LAG_NS = CONFIG.limits.data_lag_max_ns
+
+
+def test_an_entry_that_rests_on_an_older_market_than_ours_is_stale() -> None:
+    core = ready_core()
+    assert decide(core, intent(1, data_ns=BOOT - LAG_NS)).approved
+    old = intent(2, data_ns=BOOT - LAG_NS - 1)
+    assert refused(core, old) == ("STALE_DATA", str(LAG_NS), str(LAG_NS + 1))
+
+
+def test_a_quiet_market_is_no_stale_market_and_an_older_sender_is_believed() -> None:
+    core = ready_core()
+    quiet = later(BOOT + 3 * SECOND)
+    assert decide(core, intent(1, data_ns=BOOT), quiet).approved
+    assert decide(core, intent(2, data_ns=None), quiet).approved
+
+
+def test_a_strategy_that_is_behind_may_still_get_out() -> None:
+    core = ready_core()
+    give(core, position(5))
+    exit_order = intent(1, side=Side.SELL, reduce_only=True, data_ns=BOOT - 9 * SECOND)
+    assert decide(core, exit_order).approved
 
 
 def test_a_full_memory_of_ids_approves_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,4 +282,4 @@ def test_every_check_is_in_the_table_once() -> None:
     ]
     table: tuple[Callable[..., object], ...] = checks.CHECKS
     assert sorted(own, key=repr) == sorted(table, key=repr)
-    assert len(set(table)) == len(table) == 20
+    assert len(set(table)) == len(table) == 21

@@ -126,7 +126,7 @@ def test_nonsense_is_counted_and_answered_and_changes_nothing(bench: Bench, what
     assert (answer.route, answer.peer) == ("router", PEER)
     body = decode(answer.frame).body
     assert isinstance(body, Nack) and body.code == code
-    assert bench.refused[code] == 1
+    assert bench.refused[code,] == 1
     assert bench.take(frame, route="sub", peer="") == []
     assert bench.image == before
 

@@ -92,7 +92,7 @@ class Rig:
 
     def trade(self, price_ticks: int = 100) -> list[Output]:
         self.feed_seq += 1
-        return self.feed(Trade(self.feed_seq, ES, 0, 0, price_ticks, 1))
+        return self.feed(Trade(self.feed_seq, ES, 0, self.boot_ns, price_ticks, 1))
 
     def intent(self) -> Intent:
         [found] = bodies(self.trade(), Request)
@@ -397,8 +397,9 @@ def test_progress_is_reported_at_start_at_sight_and_to_a_new_ingestor() -> None:
 def test_a_strategy_cannot_reach_the_engine_by_a_public_name() -> None:
     names = [name for name in dir(Context) if not name.startswith("_")]
     assert names == [
-        *("can_trade", "cancel", "depth", "instrument", "last_price_ticks", "limit", "market"),
-        *("open_orders", "position_lots", "quote", "replace", "stop", "stream_ns"),
+        *("can_trade", "cancel", "data_age_ns", "depth", "instrument", "is_behind"),
+        *("last_price_ticks", "limit", "market", "open_orders", "position_lots", "quote"),
+        *("replace", "stop", "stream_ns"),
     ]
 
 

@@ -16,8 +16,9 @@ from proto_schemas.control import HookCut
 from proto_schemas.market_data import Trade
 from services.strategy_engine.api import Context, Strategy
 from services.strategy_engine.config import StrategyEngineConfig
-from services.strategy_engine.core import HookOverran, StrategyEngineCore
+from services.strategy_engine.core import StrategyEngineCore
 from services.strategy_engine.guard import TimedGuard
+from services.strategy_engine.hooks import HookOverran
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.clock import MS
 from shared.kernel.errors import OperatorFault

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from services.strategy_engine.loader import known_strategies, load_strategy
+from services.strategy_engine.config import CAME_ALONG
+from services.strategy_engine.loader import find_strategy, known_strategies, load_strategy
 from shared.kernel.errors import OperatorFault
 
 GOOD = """
@@ -39,7 +41,7 @@ def put(folder: Path, text: str, name: str = "mine") -> Path:
 
 
 def test_the_strategies_that_come_along_load() -> None:
-    assert known_strategies() == ["ema_cross", "every_tick"]
+    assert known_strategies() == ["ema_cross", "every_tick", "quote_fade"]
     for name in known_strategies():
         assert load_strategy(name).name == name
 
@@ -112,3 +114,47 @@ def test_a_file_without_its_one_strategy_is_refused(tmp_path: Path, text: str, c
     with pytest.raises(OperatorFault) as caught:
         load_strategy("mine", put(tmp_path, text))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("hook", "value"),
+    [
+        ("def on_trades(self, ctx, trade): ...", "on_trades"),
+        ("def on_trade(self, trade): ...", "on_trade"),
+        ("def on_start(self, ctx, more): ...", "on_start"),
+    ],
+)
+def test_a_hook_that_nobody_can_call_is_refused_with_its_line(
+    tmp_path: Path, hook: str, value: str
+) -> None:
+    put(tmp_path, f"{GOOD}    {hook}\n")
+    with pytest.raises(OperatorFault) as caught:
+        load_strategy("mine", tmp_path)
+    line = len(GOOD.splitlines()) + 1
+    assert (caught.value.code, caught.value.field) == (
+        "STRATEGY_HOOK",
+        f"{tmp_path / 'mine.py'}:{line}",
+    )
+    assert value in str(caught.value.value)
+    assert "on_start, on_trade" in caught.value.fix or f"def {value}(self, ctx" in caught.value.fix
+
+
+def test_your_own_folder_comes_first_and_a_name_in_both_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, GOOD)
+    assert find_strategy("mine", tmp_path, CAME_ALONG) == tmp_path / "mine.py"
+    assert find_strategy("ema_cross", tmp_path, CAME_ALONG).parent == CAME_ALONG
+    put(tmp_path, GOOD, "ema_cross")
+    with pytest.raises(OperatorFault) as caught:
+        find_strategy("ema_cross", tmp_path, CAME_ALONG)
+    assert caught.value.code == "STRATEGY_TWICE"
+    assert str(tmp_path / "ema_cross.py") in caught.value.field
+
+
+def test_a_load_that_fails_leaves_the_module_that_runs(tmp_path: Path) -> None:
+    put(tmp_path, GOOD)
+    running = load_strategy("mine", tmp_path)
+    name = type(running).__module__
+    put(tmp_path, GOOD + "\n1 // 0\n")
+    with pytest.raises(OperatorFault):
+        load_strategy("mine", tmp_path)
+    assert sys.modules[name].Mine is type(running)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -15,6 +16,7 @@ from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade, 
 from services.venue import feed_pump
 from services.venue.config import load
 from services.venue.feed_pump import LATE_MAX_NS, FeedPump
+from services.venue.served_feed import ROWS_KEPT_MAX, FeedItem
 from shared.bus.codec import decode, encode
 from shared.feeds import (
     BadRow,
@@ -24,6 +26,8 @@ from shared.feeds import (
     FeedCounts,
     FeedRow,
     QuoteRow,
+    Synthetic,
+    SyntheticFeed,
     TradeRow,
     open_feed,
 )
@@ -43,7 +47,7 @@ class Window:
     fed_seq: int = 0
     credit_feed_seq: int = 100
     ended: bool = False
-    last: FeedTrade | FeedEnd | None = None
+    kept: deque[FeedItem] = field(default_factory=lambda: deque(maxlen=ROWS_KEPT_MAX))
 
 
 class Bench:
@@ -263,3 +267,40 @@ def test_a_level_too_large_for_the_contract_is_refused(fed: int) -> None:
     pump = three_kinds(Window(fed_seq=fed), feed_pump.QUANTITY_LOTS_MAX + 1)
     with pytest.raises(OperatorFault, match="FEED_ROW_OUT_OF_BOUNDS"):
         pump.next_input(Now(0, BOOT))
+
+
+def made_up(window: Window) -> FeedPump:
+    market = Synthetic(3, 1_898_865_000 * SECOND)
+    return FeedPump(lambda _: SyntheticFeed(ES, market), ES, window, 0, [].append)
+
+
+def feed_rows(pump: FeedPump, window: Window, count: int) -> list[FeedItem]:
+    got = []
+    for _ in range(count):
+        found = pump.next_input(Now(0, BOOT))
+        assert found is not None and isinstance(found[0], FeedTrade | FeedQuote | FeedDepth)
+        window.fed_seq += 1
+        window.kept.append(found[0])
+        got.append(found[0])
+    return got
+
+
+@pytest.mark.parametrize("fed", [0, 1, 2, 3, 50, 5_000])
+def test_a_made_up_feed_is_taken_up_behind_the_rows_that_the_core_keeps(fed: int) -> None:
+    whole_window = Window(credit_feed_seq=10**6)
+    whole = feed_rows(made_up(whole_window), whole_window, fed + 60)
+    window = Window(fed, 10**6, False, deque(whole[:fed], maxlen=ROWS_KEPT_MAX))
+    assert feed_rows(made_up(window), window, 60) == whole[fed:]
+    assert {type(row) for row in whole} == {FeedTrade, FeedQuote, FeedDepth} or fed < 50
+
+
+def test_a_made_up_feed_is_taken_up_once_not_at_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[int] = []
+    monkeypatch.setattr(SyntheticFeed, "resume_after", lambda self, rows: resumed.append(1))
+    window = Window(1, 100, False, deque([FeedTrade(1, "ESM30", 1, 1, 1)]))
+    feed = made_up(window)
+    for _ in range(5):
+        window.fed_seq = 1
+        feed.next_due_ns(Now(0, BOOT))
+        assert not feed._resuming()
+    assert resumed == [1]

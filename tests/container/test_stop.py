@@ -1,0 +1,65 @@
+"""The kill switch in containers: by command, and with nothing alive but the watchdog and a broker.
+
+Whoever pulled it resumes at the end, so that the stack trades again for the next test.
+"""
+
+from __future__ import annotations
+
+import time
+
+from proto_schemas.registry import SERVICES
+from tests.container.stack import RUN, Stack, wait_until
+
+FLAT_WITHIN_S = 90.0
+KILL_FILE = f"{RUN}/KILL"
+NEEDED = ("watchdog", "venue")
+
+
+def resume(stack: Stack, kill_id: str) -> None:
+    said = stack.bulkhead("resume", "--kill-id", kill_id, "--operator", "me", "--reason", "tested")
+    assert said.code == 0, (said.out, said.err)
+    stack.flows()
+
+
+def killed_and_flat(stack: Stack) -> bool:
+    seen = stack.status()
+    flat = seen.get("flat") is True and seen.get("reconciled") is True
+    return seen.get("kill_id") is not None and flat and seen.get("phase") == "FLAT"
+
+
+def test_a_kill_ends_flat_and_holds_over_restarts(trading: Stack) -> None:
+    trading.flows()
+    said = trading.execute("monitor", "bulkhead", "kill", "--reason", "a test")
+    assert said.code == 0, (said.out, said.err)
+    assert "KILLED: " in said.out and "flat" in said.out
+    assert "docker compose exec monitor bulkhead resume --kill-id" in said.out
+    assert trading.compose("restart", "order_router", "watchdog").code == 0
+    wait_until("killed and flat", lambda: killed_and_flat(trading), FLAT_WITHIN_S)
+    before = trading.seen()
+    time.sleep(5)
+    after = trading.seen()
+    assert after["orders"] == before["orders"], "an order left while it was killed"
+    assert after["position_lots"] == after["broker_position_lots"] == 0
+    wait_until("a kill makes nobody ill", trading.all_healthy, FLAT_WITHIN_S)
+    resume(trading, after["kill_id"])
+
+
+def test_the_file_kills_with_nothing_alive_but_the_watchdog(trading: Stack) -> None:
+    """The venue stays too: it is the broker, and somebody has to take the closing orders."""
+    trading.flows()
+    others = [name for name in SERVICES if name not in NEEDED]
+    assert trading.compose("kill", *others).code == 0
+    assert trading.execute("watchdog", "touch", KILL_FILE).code == 0
+    wait_until("it latches", lambda: '"killed"' in last_kill(trading), FLAT_WITHIN_S)
+    trading.up()
+    wait_until("killed and flat", lambda: killed_and_flat(trading), FLAT_WITHIN_S)
+    seen = trading.seen()
+    assert seen["position_lots"] == seen["broker_position_lots"] == 0
+    resume(trading, seen["kill_id"])
+    assert trading.execute("watchdog", "test", "-e", KILL_FILE).code == 1, "resume removes the file"
+
+
+def last_kill(stack: Stack) -> str:
+    """The watchdog's own words on the kill by the file."""
+    lines = [line for line in stack.logs("watchdog").splitlines() if KILL_FILE in line]
+    return lines[-1] if lines else ""

@@ -1,0 +1,71 @@
+"""`quote_fade` through all real processes: made-up quotes, and recorded ones if there are any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.feeds import open_feed
+from shared.kernel.errors import OperatorFault
+from shared.markets import parse_contract
+from tests.process.independent import check_run, journaled, orders_received, received
+
+if TYPE_CHECKING:
+    from tests.process.conftest import Bulkhead
+
+DATA = Path(__file__).resolve().parents[3] / "shared/data/databento-es"
+MADE_UP_ROWS = "12000"
+
+
+def replay(bulkhead: Bulkhead, *options: str) -> dict[str, Any]:
+    """Ends flat, and the venue's record is what the ledger says."""
+    ended = bulkhead("replay", *options, "--strategy", "quote_fade", "--json", timeout_s=160)
+    report = ended.report
+    assert ended.code == 0, (report, ended.err[-3000:])
+    assert report["ok"] is True and report["reconciled"] is True and report["gaps"] == 0
+    assert report["position_lots"] == 0 and report["broker_position_lots"] == 0
+    check_run(Path(report["run"]))
+    return report
+
+
+@pytest.mark.timeout(180)
+def test_it_works_quotes_over_the_made_up_market_and_ends_flat(bulkhead: Bulkhead) -> None:
+    options = ("--made-up", MADE_UP_ROWS, "--instrument", "ESM30", "--speed", "60")
+    report = replay(bulkhead, *options)
+    run = Path(report["run"])
+    assert report["fills"] > 4 and report["events_out"] == int(MADE_UP_ROWS)
+    entries = [o.body for o in orders_received(run) if o.body["order_type"] == "LIMIT"]
+    assert entries and all(len(entry["legs"]) == 2 for entry in entries)
+    sent = {frame.kind for frame in received(run)}
+    assert sent >= {"new_order", "cancel_order"}, "entries were let go"
+    states = {
+        f.body["state"] for f in journaled(run, "strategy_engine") if f.kind == "order_update"
+    }
+    assert states >= {"WORKING", "FILLED", "CANCELLED"}
+    assert report["trace_id"] and report["latency_us"]["p50"] > 0
+    traced = bulkhead("trace", report["trace_id"], "--json")
+    assert traced.code == 0 and traced.report["missing"] == [], traced.out
+
+
+def quotes_file() -> Path:
+    """Recorded quotes; skips, with the reason, where there are none or nothing reads them."""
+    found = sorted(DATA.glob("*mbp-1*")) if DATA.exists() else []
+    if not found:
+        print(f"skipped: no recorded quotes in {DATA}")
+        pytest.skip(f"no recorded quotes in {DATA}")
+    try:
+        open_feed(found[0], parse_contract("ESU24")).close()
+    except OperatorFault as fault:
+        print(f"skipped: nothing here reads {found[0].name}: {fault}")
+        pytest.skip(f"nothing here reads {found[0].name}: {fault}")
+    return found[0]
+
+
+@pytest.mark.timeout(180)
+def test_it_works_recorded_quotes_and_ends_flat(bulkhead: Bulkhead) -> None:
+    path = quotes_file()
+    report = replay(bulkhead, str(path), "--instrument", "ESU24", "--speed", "20")
+    assert report["orders"] > 0, "a maker's entry was sent"
+    assert report["ticks"] == report["events_out"] > 2_000
