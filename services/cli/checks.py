@@ -16,6 +16,7 @@ from services.cli.strategies_folder import absolute_in, refuse_missing, with_def
 from services.strategy_engine.config import load as strategy_engine
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.errors import OperatorFault
+from shared.runtime import priority
 from shared.runtime.run_folder import RunFolder
 from shared.runtime.settings import read_toml
 
@@ -37,12 +38,13 @@ def check_run(run: RunFolder) -> dict[str, dict[str, Any]]:
     """The effective settings of every service; `OperatorFault` for the first that is wrong."""
     refuse_unknown_tables(read_toml(run.config))
     _check_strategy(run)
-    return {"run": asdict(run.settings), **{name: _settings(run, name) for name in SERVICES}}
+    of_run = {"run": asdict(run.settings), priority.TABLE: asdict(priority.read(run))}
+    return {**of_run, **{name: _settings(run, name) for name in SERVICES}}
 
 
 def refuse_unknown_tables(tables: Mapping[str, Any]) -> None:
     """Every key stands in a table of a service, or in `[run]`."""
-    known = ("run", *SERVICES)
+    known = ("run", priority.TABLE, *SERVICES)
     for table, content in tables.items():
         if table not in known or not isinstance(content, dict):
             raise OperatorFault(

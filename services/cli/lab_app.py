@@ -104,6 +104,24 @@ def chain(
     finish(work, as_json)
 
 
+def feed(
+    rows: Annotated[
+        int, typer.Option("--rows", min=1_000, help="Made-up rows to send through.")
+    ] = 60_000,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Market events a second from ingestor to strategy, gaps, and what limits it."""
+
+    def work() -> int:
+        from services.cli.bench_feed import FeedBenchOptions, run_bench_feed
+        from services.cli.runs import runs_root
+
+        return run_bench_feed(FeedBenchOptions(rows, runs_root(runs_dir), as_json))
+
+    finish(work, as_json)
+
+
 def check(
     path: ConfigPath = None, run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False
 ) -> None:
@@ -138,5 +156,6 @@ def register() -> None:
     app.command()(chaos)
     app.command()(verify)
     bench_app.command()(chain)
+    bench_app.command()(feed)
     config_app.command()(check)
     config_app.command()(show)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.exit_codes import NOT_OK, OK
 from services.cli.outcome import Outcome
-from services.cli.output import note, print_json, say
+from services.cli.output import note, print_json, say, say_report
 from services.cli.playing import play
 from services.cli.runs import NewRun, Scalar
 from services.cli.screen import Viewing
@@ -46,7 +45,7 @@ def run_sim(options: SimOptions) -> int:
     if as_json:
         print_json(report.to_json())
     else:
-        _say_report(report.to_json())
+        say_report(report.to_json())
     return OK if report.ok else NOT_OK
 
 
@@ -88,18 +87,5 @@ def run_bench_chain(options: BenchOptions) -> int:
     if options.as_json:
         print_json(report)
     else:
-        _say_report(report)
+        say_report(report)
     return OK if report.get("ok", True) else NOT_OK
-
-
-def _say_report(report: Mapping[str, object], indent: str = "") -> None:
-    for key, value in report.items():
-        if isinstance(value, dict):
-            say(f"{indent}{key}:")
-            _say_report(value, indent + "  ")
-        elif isinstance(value, list) and value:
-            say(f"{indent}{key}:")
-            for item in value:
-                say(f"{indent}  {item}")
-        else:
-            say(f"{indent}{key}: {value}")

@@ -54,3 +54,17 @@ class CommandFailed(Exception):
         super().__init__(str(fault))
         self.fault = fault
         self.report = dict(report)
+
+
+def say_report(report: Mapping[str, object], indent: str = "") -> None:
+    """A report for people: one line for each value, parts of a whole set in."""
+    for key, value in report.items():
+        if isinstance(value, dict):
+            say(f"{indent}{key}:")
+            say_report(value, indent + "  ")
+        elif isinstance(value, list) and value:
+            say(f"{indent}{key}:")
+            for item in value:
+                say(f"{indent}  {item}")
+        else:
+            say(f"{indent}{key}: {value}")

@@ -81,8 +81,8 @@ def _feed_of(options: ReplayOptions) -> tuple[str, dict[str, Scalar]]:
     path = options.data.absolute()
     if probe(path, options.instrument):
         note(
-            "bars are played as four trades each: prices and closes are real, what happens within"
-            " a bar is made up (docs/data.md)"
+            "bars are played as four trades each: prices and closes are real, what happens"
+            " within a bar is made up (docs/data.md)"
         )
     return path.name, {"data_path": str(path)}
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.kernel.errors import Fault
+from shared.runtime import priority
 from shared.runtime.host import Host, Service
 from shared.runtime.log import open_log
 from shared.runtime.ports import METRICS_PORTS
@@ -26,6 +27,7 @@ def serve(name: str, build: Callable[[RunFolder], Service]) -> int:
     args = parser.parse_args()
     try:
         run = RunFolder.open(args.run)
+        priority.apply(run, name)
         Host(run, placed(build(run), args.metrics_address)).run()
     except Fault as fault:
         log = open_log(name, args.run.name)

@@ -9,6 +9,8 @@ with the entry and live there, whatever becomes of us. While the entry waits:
   because stop and target stay where they are;
 - the move is over, or we see the market late: the order goes (cancel).
 
+The answer to a change takes a moment, so it is asked for again only after `ASK_AGAIN_NS`.
+
 A position that neither stop nor target has closed after `HOLD_NS` is closed at market. All numbers
 are integers, so that a replay gives the very same orders. It is an example, not a promise: who
 fades a trend loses.
@@ -27,7 +29,9 @@ LEAVE_MICRO = 250_000
 STOP_TICKS = 8
 TARGET_TICKS = 4
 CHASE_TICKS = 2
-HOLD_NS = 120 * 1_000_000_000
+SECOND_NS = 1_000_000_000
+HOLD_NS = 120 * SECOND_NS
+ASK_AGAIN_NS = SECOND_NS
 WORKS = ("ACKNOWLEDGED", "WORKING", "PARTIAL_FILL")
 
 
@@ -41,6 +45,7 @@ class QuoteFade(Strategy):
         self.away_micro = 0
         self.began_ticks = 0
         self.held_since_ns: int | None = None
+        self.asked_ns = 0
 
     def on_quote(self, ctx: Context, quote: Quote) -> None:
         """Look at the move, then at what we have: a position, an entry that waits, or nothing."""
@@ -90,13 +95,15 @@ class QuoteFade(Strategy):
 
     def _look_after(self, ctx: Context, order: Order, best_ticks: int) -> None:
         """An entry that waits: leave it, follow the quote, or give up."""
-        if order.state not in WORKS:
+        if order.state not in WORKS or ctx.stream_ns - self.asked_ns < ASK_AGAIN_NS:
             return
         chased = order.side.sign * (best_ticks - self.began_ticks)
         if ctx.is_behind or self._wanted(LEAVE_MICRO) is not order.side or chased > CHASE_TICKS:
             ctx.cancel(order.client_order_id)
+            self.asked_ns = ctx.stream_ns
         elif order.side.sign * (best_ticks - (order.price_ticks or 0)) > 0:
             ctx.replace(order.client_order_id, best_ticks)
+            self.asked_ns = ctx.stream_ns
 
     def _note_holding(self, now_ns: int, held: int) -> None:
         if not held:

@@ -9,6 +9,7 @@ import pytest
 from services.strategy_engine.api import Context, Level, Order, OrderType, Quote, Side, Wish
 from services.strategy_engine.loader import load_strategy
 from services.strategy_engine.strategies.quote_fade import (
+    ASK_AGAIN_NS,
     CHASE_TICKS,
     HOLD_NS,
     LOTS,
@@ -138,9 +139,22 @@ def test_it_follows_a_quote_that_moves_away_and_gives_up_behind_the_chase() -> N
     bench.strategy.average_micro = 110 * 1_000_000
     bench.quote(99)
     bench.quote(98 + CHASE_TICKS)
+    assert bench.market.replaced == [99], "the next change is asked for a second later"
+    bench.quote(98 + CHASE_TICKS, ASK_AGAIN_NS)
     assert bench.market.replaced == [99, 100]
-    bench.quote(98 + CHASE_TICKS + 1)
+    bench.quote(98 + CHASE_TICKS + 1, ASK_AGAIN_NS)
     assert bench.market.cancelled == ["o1"]
+
+
+def test_a_cancel_that_came_to_nothing_is_asked_for_again_but_not_at_each_quote() -> None:
+    bench = fallen()
+    kept = dict(bench.market.orders)
+    for _ in range(5):
+        bench.quote(100)
+        bench.market.orders = dict(kept)
+    assert bench.market.cancelled == ["o1"]
+    bench.quote(100, ASK_AGAIN_NS)
+    assert bench.market.cancelled == ["o1", "o1"]
 
 
 def test_it_lets_go_when_the_move_is_over_or_the_market_is_seen_late() -> None:

@@ -1,0 +1,62 @@
+"""`bulkhead bench feed`: market events a second from ingestor to strategy, in real processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.cli.exit_codes import NOT_OK, OK
+from services.cli.follow import Look, field, follow
+from services.cli.output import note, print_json, say_report
+from services.cli.playing import checked_run
+from services.cli.runs import NewRun, Tables, remove_sockets
+from services.cli.supervisor import Supervised
+from services.lab import bench_feed
+from shared.runtime.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class FeedBenchOptions:
+    """The options of the command."""
+
+    rows: int
+    root: Path
+    as_json: bool
+
+
+def run_bench_feed(options: FeedBenchOptions) -> int:
+    """Play the rows, then ask the journals; 1 if a row is missing."""
+    load_before = os.getloadavg()[0]
+    meter = bench_feed.CpuMeter()
+    run = _make(options)
+
+    def look(seen: Look) -> None:
+        feed_seq = field(seen.report, "feed_seq")
+        pids = {name: info.pid for name, info in seen.processes.items()}
+        meter.look(pids, feed_seq if isinstance(feed_seq, int) else 0, options.rows)
+
+    try:
+        with Supervised(run) as supervised:
+            if not options.as_json:
+                note(f"{options.rows:,} made-up rows, as fast as they go")
+            follow(supervised, look, None)
+    finally:
+        remove_sockets(run)
+    result = bench_feed.report(run, options.rows, meter, load_before)
+    if options.as_json:
+        print_json(result)
+    else:
+        say_report(result)
+    return OK if result["ok"] else NOT_OK
+
+
+def _make(options: FeedBenchOptions) -> RunFolder:
+    seed, rows = bench_feed.SEED, options.rows
+    tables: Tables = {
+        "venue": {"synthetic_seed": seed, "synthetic_rows": rows, "speed_milli": 0},
+        "market_data": {"credit_events": bench_feed.CREDIT_EVENTS},
+        "strategy_engine": {"progress_every": bench_feed.PROGRESS_EVERY},
+    }
+    new = NewRun("bench", bench_feed.INSTRUMENT, bench_feed.STRATEGY, tables)
+    return checked_run(new, options.root)
