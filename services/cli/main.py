@@ -83,7 +83,8 @@ def replay(
         from services.cli.replay import ReplayOptions, run_replay
         from services.cli.runs import runs_root
 
-        path = recorded_path(data, catalogue) if made_up is None or data else None
+        recorded = made_up is None or data is not None or catalogue is not None
+        path = recorded_path(data, catalogue) if recorded else None
         root = runs_root(runs_dir)
         options = ReplayOptions(
             path, made_up, instrument, strategy, speed, timeout, lockstep, root, as_json

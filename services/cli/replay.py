@@ -71,7 +71,7 @@ def _feed_of(options: ReplayOptions) -> tuple[str, dict[str, Scalar]]:
     if (options.data is None) == (options.made_up_rows is None):
         raise OperatorFault(
             "OPTION_MISSING",
-            field="PATH, --made-up",
+            field="PATH or --catalogue, --made-up",
             value=(options.data, options.made_up_rows),
             fix="Name recorded data, or say how many rows of the made-up market: one of the two.",
         )

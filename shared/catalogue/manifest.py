@@ -10,6 +10,7 @@ moment the folder is a whole catalogue.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,9 @@ VERSION = 1
 BARS_PREFIX = "bars-"
 """How the names of parts with bars begin: `<table>-`."""
 
+_PART_NAME = re.compile(
+    rf"(ticks|bars|quote_bars|definitions)-[0-9a-f]{{16}}\.parquet({re.escape(UNFINISHED)})?"
+)
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -151,12 +155,12 @@ class Manifest:
         self._save([*kept, new])
 
     def sweep(self) -> None:
-        """Remove what a killed import left. Only while the catalogue is locked."""
+        """Remove what a killed import left, and nothing else. Only while it is locked."""
         named = {self.root / entry.part for entry in self.entries if entry.part is not None}
-        for pattern in ("*/*.parquet", f"*/*{UNFINISHED}", f"*{UNFINISHED}"):
-            for path in self.root.glob(pattern):
-                if path not in named:
-                    path.unlink(missing_ok=True)
+        (self.root / (NAME + UNFINISHED)).unlink(missing_ok=True)
+        for path in self.root.glob("*/*"):
+            if _PART_NAME.fullmatch(path.name) and path not in named:
+                path.unlink(missing_ok=True)
 
     def _save(self, entries: list[Entry]) -> None:
         written = _Written("bulkhead", VERSION, entries)

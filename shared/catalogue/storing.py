@@ -136,6 +136,7 @@ class _OneFile:
         if not sections:
             self._pass_over()
             return
+        before = self.file.stat()
         digest = _digest(self.file)
         found = self.manifest.find(digest, self.contract.code)
         if found is not None:
@@ -145,13 +146,17 @@ class _OneFile:
             self.contract, [FeedFile(self.file, sections)], [], self._note_bad
         )
         try:
-            entry = self._store(reading, digest, here, watch)
+            table, part = self._store(reading, digest, here, watch)
         except OperatorFault as fault:
             if fault.code != "FEED_NO_ROWS":
                 raise
             self._refuse_if_bad(reading)
             self._pass_over()
             return
+        after = self.file.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise damaged(self.file, OSError("it changed while it was read"))
+        entry = self._entry(reading, digest, table, part)
         self.manifest.add(entry)
         self.report.added.append(entry)
 
@@ -163,8 +168,10 @@ class _OneFile:
             why += f", but {', '.join(named[:NAMED_MAX])}{more}"
         self.report.passed_over.append(PassedOver(self.file.name, why))
 
-    def _store(self, reading: Reading[FileRow], digest: str, here: Progress, watch: Watch) -> Entry:
-        before = self.file.stat()
+    def _store(
+        self, reading: Reading[FileRow], digest: str, here: Progress, watch: Watch
+    ) -> tuple[str, str | None]:
+        """Write the part; its table and its name. The manifest does not name it yet."""
         batch = list(islice(reading, BATCH_ROWS))
         table = table_of(batch[0]) if batch else "ticks"
         part = f"{self.contract.code}/{table}-{digest[:16]}.parquet" if batch else None
@@ -177,10 +184,7 @@ class _OneFile:
                         watch(here._replace(rows=reading.counts.rows_in))
                         batch = list(islice(reading, BATCH_ROWS))
                 self._refuse_if_bad(reading)
-        after = self.file.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise damaged(self.file, OSError("it changed while it was read"))
-        return self._entry(reading, digest, table, part)
+        return table, part
 
     def _entry(self, reading: Reading[FileRow], digest: str, table: str, part: str | None) -> Entry:
         counts = reading.counts

@@ -117,7 +117,7 @@ def test_the_first_import_of_all_may_be_stopped_too(tmp_path: Path) -> None:
     root, path = tmp_path / "c", more(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         take(root, path, watch=interrupt)
-    (root / "ESM18" / f"ticks-0{UNFINISHED}").write_bytes(b"half")
+    (root / "ESM18" / f"ticks-{0:016x}.parquet{UNFINISHED}").write_bytes(b"half")
     assert take(root, path).total("rows_out") == 50
 
 
@@ -146,12 +146,14 @@ def test_killed_between_part_and_manifest(
     with monkeypatch.context() as patched:
         patched.setattr(Manifest, "add", lambda self, entry: None)
         take(catalogue, path)
-    leftover = catalogue / "ESM18" / f"ticks-0{UNFINISHED}"
+    leftover = catalogue / "ESM18" / f"ticks-{0:016x}.parquet{UNFINISHED}"
     leftover.write_bytes(b"half")
-    assert len(parts(catalogue)) == len(before) + 2
+    (catalogue / "ESM18" / "mine.parquet").write_bytes(b"a person put this here")
+    assert len(parts(catalogue)) == len(before) + 3
     assert len(list(open_recorded(catalogue, ES))) == 2
     assert take(catalogue, path).total("rows_out") == 50
-    assert len(parts(catalogue)) == len(before) + 1
+    assert len(parts(catalogue)) == len(before) + 2
+    assert (catalogue / "ESM18" / "mine.parquet").exists() and not leftover.exists()
 
 
 def test_a_source_that_changes_while_it_is_read(tmp_path: Path, catalogue: Path) -> None:
@@ -164,6 +166,7 @@ def test_a_source_that_changes_while_it_is_read(tmp_path: Path, catalogue: Path)
     with pytest.raises(OperatorFault) as caught:
         take(catalogue, path, watch=grow)
     assert "changed while it was read" in str(caught.value.value)
+    assert len(stored(catalogue)) == 2
     take(catalogue, trades_csv(tmp_path, trade(0), trade(1), name="first.csv"))
     check_whole(catalogue, before)
 
