@@ -15,7 +15,7 @@ from proto_schemas.control import AccountView, Control, KillRequest, ResumeReque
 from proto_schemas.enums import Mode, SessionPhase
 from proto_schemas.signals import Ack, Nack
 from services.cli import kill, resume
-from services.cli.client import ServiceClient, sendable
+from services.cli.client import ServiceClient
 from services.cli.exit_codes import TimedOut
 from services.cli.kill import KillOptions, judge, run_kill
 from services.cli.resume import ResumeOptions, refuse, run_resume
@@ -24,6 +24,7 @@ from services.cli.status import run_status, status_json
 from services.cli.watchdog_view import Seen
 from shared.kernel.errors import OperatorFault, OurFault
 from shared.kernel.outputs import Event
+from shared.kernel.text import sendable
 from shared.runtime.run_folder import RunFolder
 from tests.unit.cli.answering import answering
 
