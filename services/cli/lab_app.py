@@ -122,6 +122,24 @@ def feed(
     finish(work, as_json)
 
 
+def figures(
+    seconds: Annotated[int, typer.Option("--seconds", min=2, help="Length of a run.")] = 10,
+    rate_per_s: Annotated[int, typer.Option("--rate", min=1, help="Ticks per second.")] = 300,
+    runs_dir: RunsDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hop by hop, processor time per order, memory of the stack, orders a second at most."""
+
+    def work() -> int:
+        from services.cli.bench_figures import FiguresOptions, run_bench_figures
+        from services.cli.runs import runs_root
+
+        root = runs_root(runs_dir)
+        return run_bench_figures(FiguresOptions(seconds, rate_per_s, root, as_json))
+
+    finish(work, as_json)
+
+
 def check(
     path: ConfigPath = None, run: RunName = None, runs_dir: RunsDir = None, as_json: AsJson = False
 ) -> None:
@@ -157,5 +175,6 @@ def register() -> None:
     app.command()(verify)
     bench_app.command()(chain)
     bench_app.command()(feed)
+    bench_app.command()(figures)
     config_app.command()(check)
     config_app.command()(show)
