@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from services.cli import exit_codes
-from services.cli.output import CommandFailed, fault_json, note, print_fault, print_json
+from services.cli.output import CommandFailed, ReaderGone, fault_json, note, print_fault, print_json
 from shared.kernel.errors import Fault, OurFault
 
 DEFAULT_STRATEGY = "ema_cross"
@@ -71,6 +71,8 @@ def _guarded(work: Callable[[], int], as_json: bool) -> int:
         fault, report = failed.fault, failed.report
     except Fault as error:
         fault, report = error, fault_json(error)
+    except ReaderGone:
+        return exit_codes.OK
     except KeyboardInterrupt:
         note("interrupted; what this command had started is stopped")
         if as_json:

@@ -59,7 +59,7 @@ def docker(*arguments: str) -> str | None:
 
 
 def _wanted(file: Path) -> Iterator[Finding]:
-    compose = ("compose", "-f", str(file))
+    compose = ("compose", "-f", str(file), "--profile", "*")  # monitoring is a profile
     text = docker(*compose, "config", "--format", "json")
     if text is None:
         fix = f"See docker compose -f {file} config; settings are in .env."

@@ -34,6 +34,7 @@ from shared.runtime.run_folder import RunFolder, code_hash
 KILL_PREFIX = "kill-"
 FIRST_WORDS = "# Incident "
 FILE_MODE = 0o600
+STANDARD_OUTPUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,17 @@ class IncidentOptions:
 
 def run_incident(options: IncidentOptions) -> int:
     """Gather, write, report."""
+    if options.as_json and options.out == STANDARD_OUTPUT:
+        fix = "Leave out one of the two: both want standard output."
+        raise OperatorFault("OPTION_CLASH", field="--out -", value="--json", fix=fix)
     run = find_run(options.run, options.root)
     papers = gather(run, options.wanted)
+    text = redactor_for(run)(page(papers))
+    if options.out == STANDARD_OUTPUT:
+        say(text)
+        return OK
     path = (options.out or Path(f"incident-{_file_word(options.wanted)}.md")).absolute()
-    write(path, redactor_for(run)(page(papers)))
+    write(path, text)
     holes = [f"{each.client_order_id}: {gap}" for each in papers.traces for gap in missing(each)]
     if options.as_json:
         print_json(

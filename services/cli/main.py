@@ -118,7 +118,7 @@ def incident(
         str, typer.Argument(metavar="ID", help="Of an order, a signal, an execution or a kill.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write; else incident-ID.md here.")
+        Path | None, typer.Option("--out", help="The file, - for stdout; else incident-ID.md here.")
     ] = None,
     run: RunName = None,
     runs_dir: RunsDir = None,

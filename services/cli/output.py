@@ -7,6 +7,7 @@ there. People get text; both come from the same plain dictionary.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +15,24 @@ from typing import Any
 from shared.kernel.errors import Fault
 
 
+class ReaderGone(Exception):
+    """Whoever read our result has seen enough: `bulkhead logs | head`. No fault of anybody."""
+
+
 def print_json(report: Mapping[str, Any]) -> None:
     """One object on one line."""
-    print(json.dumps(report, separators=(",", ":"), default=str), flush=True)
+    say(json.dumps(report, separators=(",", ":"), default=str))
 
 
 def say(text: str) -> None:
     """One line for a person who reads the result."""
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What is still buffered must not fail again when the process ends.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise ReaderGone from None
 
 
 def note(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import typer
 
 from services.cli import exit_codes, main
 from services.cli.exit_codes import TimedOut
-from services.cli.output import CommandFailed, print_fault, print_json
+from services.cli.output import CommandFailed, print_fault, print_json, say
 from shared.bus.codec import BadFrame
 from shared.kernel.errors import BrokerFault, Fault, OperatorFault, OurFault
 from shared.runtime.run_folder import REPOSITORY
@@ -116,3 +117,19 @@ def test_no_run_is_said_with_a_way_out(tmp_path: Path) -> None:
     assert done.returncode == exit_codes.OPERATOR
     assert json.loads(done.stdout.splitlines()[-1])["code"] == "RUN_NONE"
     assert "bulkhead demo" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> int:
+        say("first")
+        return exit_codes.NOT_OK
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stream)
+        code = finished(work)
+    assert code == exit_codes.OK
+    assert "BUG" not in capfd.readouterr().err

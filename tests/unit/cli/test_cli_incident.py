@@ -95,6 +95,15 @@ def test_a_refused_order_has_a_page_that_says_what_is_not_there(
     assert text.count("Nothing is on record.") == 3, "broker, exchange, service logs"
 
 
+def test_a_box_without_a_place_to_write_gets_it_on_standard_output(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_incident(options(run, FILLED, Path("-"), as_json=False)) == 0
+    assert capsys.readouterr().out.startswith(f"# Incident {FILLED}\n")
+    with pytest.raises(OperatorFault, match="OPTION_CLASH"):
+        run_incident(options(run, FILLED, Path("-"), as_json=True))
+
+
 def test_an_unknown_id_is_told_with_one_that_is_known(run: RunFolder, tmp_path: Path) -> None:
     for wanted, code in {"nobody": "TRACE_UNKNOWN_ID", "kill-1-1": "INCIDENT_UNKNOWN_ID"}.items():
         with pytest.raises(OperatorFault) as caught:
