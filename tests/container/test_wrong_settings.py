@@ -49,15 +49,22 @@ def test_a_settings_file_that_is_not_there_is_named(stack: Stack) -> None:
     assert not (stack.folder / "wrong.toml").exists(), "nothing was made in its place"
 
 
-def test_settings_cannot_be_changed_under_what_trades(trading: Stack) -> None:
-    config = trading.folder / "busy.toml"
-    config.write_text(BUSY + "\n[risk_engine]\norder_max_lots = 1\n")
-    try:
-        said = trading.compose("up", "-d")
-        assert said.code != 0, said
-        logged = trading.logs("prepare").strip().splitlines()[-1]
-        assert "STOP_NOT_CLEAN" in logged, logged
-        trading.flows()
-    finally:
-        config.write_text(BUSY)
+def test_settings_change_over_a_clean_stop_and_never_under_what_trades(trading: Stack) -> None:
+    tighter = "\n[risk_engine]\norder_max_lots = 1\n"
+    (trading.folder / "busy.toml").write_text(BUSY + tighter)
+    said = trading.compose("up", "-d")
+    assert said.code != 0, said
+    logged = trading.logs("prepare").strip().splitlines()[-1]
+    assert "STOP_NOT_CLEAN" in logged, logged
+    trading.flows()
+    assert order_max_lots(trading) > 1
+    assert trading.compose("stop").code == 0
     trading.up()
+    assert order_max_lots(trading) == 1
+    trading.flows()
+
+
+def order_max_lots(stack: Stack) -> int:
+    """The limit in force."""
+    tables = stack.bulkhead("config", "show").report["tables"]
+    return int(tables["risk_engine"]["order_max_lots"])
