@@ -86,4 +86,6 @@ def test_ctrl_c_in_the_middle_of_an_import(bulkhead: Bulkhead, tmp_path: Path) -
 
 def is_half_done(root: Path) -> bool:
     """The first file is in, the second is being written."""
-    return is_catalogue(root) and any(root.glob("ESM18/*.unfinished"))
+    if not is_catalogue(root) or not Manifest.load(root).entries:
+        return False
+    return any(root.glob("ESM18/*.unfinished"))
