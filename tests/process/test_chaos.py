@@ -58,9 +58,11 @@ def test_kills_amid_working_orders_cancels_and_replaces_lose_and_double_nothing(
     bulkhead: Bulkhead,
 ) -> None:
     options = ("--kills", "8", "--seed", "3", "--strategy", "quote_fade", "--json")
-    found = bulkhead("chaos", *options, timeout_s=280).report
+    ended = bulkhead("chaos", *options, timeout_s=280)
+    found = ended.report
+    assert found["ok"] is True, (found, ended.err[-3000:])
+    assert found["kills"] == 8 and found["strategy"] == "quote_fade"
     print(json.dumps(found))
-    assert found["ok"] is True and found["kills"] == 8 and found["strategy"] == "quote_fade"
     assert found["orders_in_venue_record"] == found["orders_in_ledger"] > 5, "legs included"
     assert found["cancels"] + found["replaces"] > 0, "changes were in flight"
     assert set(found["position_lots"].values()) == {0}, "what worked was ended"

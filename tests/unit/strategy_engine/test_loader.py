@@ -41,7 +41,7 @@ def put(folder: Path, text: str, name: str = "mine") -> Path:
 
 
 def test_the_strategies_that_come_along_load() -> None:
-    assert known_strategies() == ["ema_cross", "every_tick", "quote_fade"]
+    assert known_strategies() == ["count_ticks", "ema_cross", "every_tick", "quote_fade"]
     for name in known_strategies():
         assert load_strategy(name).name == name
 
