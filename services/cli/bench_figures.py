@@ -52,7 +52,7 @@ def run_bench_figures(options: FiguresOptions) -> int:
         "floor_saturation_per_s": round(floor_per_s),
         "saturation_ratio_f": round(full_per_s / floor_per_s, 3),
         "loadavg": [round(load_before, 2), round(os.getloadavg()[0], 2)],
-        "cores": bench_figures.cores(),
+        "cores": os.cpu_count() or 1,
     }
     if options.as_json:
         print_json(result)

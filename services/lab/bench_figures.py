@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,8 +169,3 @@ def _rows_of_orders(run: RunFolder) -> dict[str, int]:
     walk_journal(run.journal("strategy_engine"), "strategy_engine", run.settings.run_id, trades)
     walk_journal(run.journal("risk_engine"), "risk_engine", run.settings.run_id, intents)
     return {order: row_of[cause] for order, cause in order_of.items() if cause in row_of}
-
-
-def cores() -> int:
-    """Processors of this machine."""
-    return os.cpu_count() or 1

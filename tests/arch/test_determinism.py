@@ -51,6 +51,7 @@ IMPURE = {
     "services/lab/lockstep.py": "writes the files of a run",
     "services/lab/run_cores.py": "builds the services of a run, which log",
     "services/lab/bench.py": "drives real processes and measures them",
+    "services/lab/bench_figures.py": "measures processes and processor time",
     "services/lab/bench_feed.py": "measures real processes and reads their journals",
     "services/lab/floors.py": "measures bare sockets",
     "services/cli/*": "talks to a person and to processes",

@@ -92,7 +92,7 @@ def test_a_runs_own_config_passes_and_shows_the_defaults(tmp_path: Path) -> None
     run = create_run(NewRun("replay", "ESM30", "ema_cross", {"venue": venue}), tmp_path)
     remove_sockets(run)
     tables = check_run(run)
-    assert list(tables) == ["run", *SERVICES]
+    assert list(tables) == ["run", "host", *SERVICES]
     assert tables["venue"]["speed_milli"] == 7
     assert all(tables.values()), "every service has settings to show"
 
