@@ -5,8 +5,8 @@ loop that does the work has turned within `SILENT_S`; the first turn comes when 
 stepped. The state word plays no part. A market that is closed, a kill that holds and a peer that is
 away are no illness of this process: they are in `bulkhead status` and in the alerts.
 
-A container asks every few seconds, so it does without the rest of the command line, which takes four
-times as long to load: `python -m services.cli.health SERVICE SOCKETS`.
+A container asks every few seconds, so it does without the rest of the command line, which takes
+four times as long to load: `python -m services.cli.health SERVICE SOCKETS`.
 """
 
 from __future__ import annotations
