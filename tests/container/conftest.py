@@ -78,8 +78,8 @@ def made(folder: Path, name: str, image: str, **settings: str) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def trading(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that sends some orders a second. Whoever uses it leaves it up and trading."""
+def shared_stack(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that sends some orders a second; it costs too much to make one for each test."""
     folder = tmp_path_factory.mktemp("trading")
     (folder / "busy.toml").write_text(BUSY)
     stack = made(folder, "trading", image, BULKHEAD_CONFIG="./busy.toml")
@@ -88,6 +88,13 @@ def trading(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         yield stack
     finally:
         stack.down()
+
+
+@pytest.fixture
+def trading(shared_stack: Stack) -> Stack:
+    """The shared stack, up and not killed, whatever the test before did to it."""
+    shared_stack.heal()
+    return shared_stack
 
 
 @pytest.fixture(scope="session")
@@ -105,10 +112,10 @@ def stand_ins(engine: None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def watched(trading: Stack, stand_ins: dict[str, str]) -> Stack:
-    """The trading stack with everything that watches it."""
-    settings = trading.settings | stand_ins
-    seen = Stack(trading.folder, trading.name, settings, profiles=("monitoring",))
+def watched(shared_stack: Stack, stand_ins: dict[str, str]) -> Stack:
+    """The shared stack with everything that watches it."""
+    settings = shared_stack.settings | stand_ins
+    seen = Stack(shared_stack.folder, shared_stack.name, settings, profiles=("monitoring",))
     seen.up()
     return seen
 

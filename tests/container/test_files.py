@@ -71,7 +71,7 @@ def test_a_service_runs_its_own_program_and_asks_for_its_own_health(
         *("python", "-m", f"services.{name}", "--run", RUN),
         *("--metrics-address", "0.0.0.0"),
     ]
-    check = ["CMD", "bulkhead", "health", name, "--sockets", SOCKETS]
+    check = ["CMD", "python", "-m", "services.cli.health", name, SOCKETS]
     assert service["healthcheck"]["test"] == check
     assert service["restart"] == "unless-stopped"
     assert int(service["stop_grace_period"].removesuffix("s")) > 2 * STOP_WAIT_S

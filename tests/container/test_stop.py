@@ -1,6 +1,6 @@
 """The kill switch in containers: by command, and with nothing alive but the watchdog and a broker.
 
-Whoever pulled it resumes at the end, so that the stack trades again for the next test.
+Whoever pulled it resumes at the end, and orders fill again.
 """
 
 from __future__ import annotations
@@ -13,12 +13,6 @@ from tests.container.stack import RUN, Stack, wait_until
 FLAT_WITHIN_S = 90.0
 KILL_FILE = f"{RUN}/KILL"
 NEEDED = ("watchdog", "venue")
-
-
-def resume(stack: Stack, kill_id: str) -> None:
-    said = stack.bulkhead("resume", "--kill-id", kill_id, "--operator", "me", "--reason", "tested")
-    assert said.code == 0, (said.out, said.err)
-    stack.flows()
 
 
 def killed_and_flat(stack: Stack) -> bool:
@@ -41,7 +35,8 @@ def test_a_kill_ends_flat_and_holds_over_restarts(trading: Stack) -> None:
     assert after["orders"] == before["orders"], "an order left while it was killed"
     assert after["position_lots"] == after["broker_position_lots"] == 0
     wait_until("a kill makes nobody ill", trading.all_healthy, FLAT_WITHIN_S)
-    resume(trading, after["kill_id"])
+    trading.resume(after["kill_id"])
+    trading.flows()
 
 
 def test_the_file_kills_with_nothing_alive_but_the_watchdog(trading: Stack) -> None:
@@ -55,7 +50,8 @@ def test_the_file_kills_with_nothing_alive_but_the_watchdog(trading: Stack) -> N
     wait_until("killed and flat", lambda: killed_and_flat(trading), FLAT_WITHIN_S)
     seen = trading.seen()
     assert seen["position_lots"] == seen["broker_position_lots"] == 0
-    resume(trading, seen["kill_id"])
+    trading.resume(seen["kill_id"])
+    trading.flows()
     assert trading.execute("watchdog", "test", "-e", KILL_FILE).code == 1, "resume removes the file"
 
 

@@ -30,9 +30,8 @@ def run(tmp_path: Path) -> Iterator[RunFolder]:
 
 def health(run: RunFolder) -> tuple[int, str]:
     """The check as a container makes it."""
-    command = [sys.executable, "-m", "services.cli", "health", SERVICE]
     done = subprocess.run(
-        [*command, "--sockets", run.settings.sock_dir],
+        [sys.executable, "-m", "services.cli.health", SERVICE, run.settings.sock_dir],
         cwd=ROOT,
         capture_output=True,
         text=True,
