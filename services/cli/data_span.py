@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.venue.config import SPEED_MILLI_MAX
-from shared.catalogue import is_approximate, open_recorded
+from shared.catalogue import open_recorded
 from shared.kernel.clock import SECOND
 from shared.markets import parse_contract
 
@@ -52,4 +52,4 @@ def probe(path: Path, instrument: str) -> bool:
     feed = open_recorded(path, parse_contract(instrument))
     next(feed, None)
     feed.close()
-    return is_approximate(feed)
+    return feed.made_of_bars

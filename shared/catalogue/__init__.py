@@ -4,6 +4,6 @@ Only `storing`, `tables` and `playing` need pyarrow, the extra `data`; the rest 
 """
 
 from shared.catalogue.manifest import Entry, Manifest, is_catalogue
-from shared.catalogue.recorded import is_approximate, open_recorded
+from shared.catalogue.recorded import open_recorded
 
-__all__ = ["Entry", "Manifest", "is_approximate", "is_catalogue", "open_recorded"]
+__all__ = ["Entry", "Manifest", "is_catalogue", "open_recorded"]

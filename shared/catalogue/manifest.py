@@ -22,8 +22,6 @@ from shared.kernel.errors import OperatorFault, OurFault
 
 NAME = "catalogue.json"
 VERSION = 1
-BARS_PREFIX = "bars-"
-"""How the names of parts with bars begin: `<table>-`."""
 
 _PART_NAME = re.compile(
     rf"(ticks|bars|quote_bars|definitions)-[0-9a-f]{{16}}\.parquet({re.escape(UNFINISHED)})?"

@@ -2,7 +2,8 @@
 
 The same minutes may be in the catalogue twice, as trades and as bars say. They are played once:
 ticks with quotes win over trades alone, these over bars, these over quotes alone; among equals the
-one that was imported first. What is left out is named in `passed_over`.
+one that was imported first. Of a part that loses, what lies outside the winner is still played.
+What is left out is named in `passed_over`.
 
 Bars are an APPROXIMATION. A bar becomes four trades: open at its start, then the extreme that is
 nearer to the open, then the other, then close one nanosecond before its end; each has a quarter of
@@ -18,18 +19,26 @@ from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from shared.catalogue.manifest import Entry, Manifest
 from shared.catalogue.tables import BARS, QUOTE_BARS, TICKS, read_part
 from shared.feeds import BadRow, BookLevel, Feed, PassedOver, QuoteRow, TradeRow
 from shared.feeds.reading import FeedFile, no_rows
-from shared.feeds.rows import FileRow, Section
+from shared.feeds.rows import AnySection, FileRow, Section
 from shared.markets import NANOS_PER_SECOND, Contract
 
 PLAYED_SPAN_S_MAX = 60
 NOT_PLAYED = 9
 Cells: TypeAlias = tuple[Any, ...]
+
+
+class Piece(NamedTuple):
+    """Rows of a part that begin at or after one moment and end before another."""
+
+    entry: Entry
+    from_ns: int
+    until_ns: int
 
 
 def open_catalogue(
@@ -41,30 +50,50 @@ def open_catalogue(
     """
     manifest = Manifest.load(root)
     mine = [entry for entry in manifest.entries if entry.instrument == contract.code]
-    chosen, passed_over = _chosen(mine)
-    if not chosen:
+    pieces, passed_over = _pieces(mine)
+    if not pieces:
         seen = ", ".join(sorted({entry.instrument for entry in manifest.entries})) or "nothing"
         why = "; ".join(f"{passed.file}: {passed.why}" for passed in passed_over[:5])
         raise no_rows(root, contract, why or f"it holds {seen}")
-    quote_bars = [entry for entry in mine if entry.table == QUOTE_BARS]
-    files = [_file(root, entry, quote_bars) for entry in chosen]
-    return Feed(contract, files, passed_over, on_bad_row)
+    quote_bars = [entry for entry in mine if entry.table == QUOTE_BARS and entry.part]
+    sections = [_section(root, piece, quote_bars) for piece in pieces]
+    feed = Feed(contract, [FeedFile(root, sections)], passed_over, on_bad_row)
+    feed.made_of_bars = any(piece.entry.table == BARS for piece in pieces)
+    return feed
 
 
-def _chosen(entries: list[Entry]) -> tuple[list[Entry], list[PassedOver]]:
-    """The parts to play, in order of time, and why the others are not."""
-    chosen: list[Entry] = []
+def _pieces(entries: list[Entry]) -> tuple[list[Piece], list[PassedOver]]:
+    """What to play, in order of time, and why the rest is not."""
+    taken: list[Entry] = []
+    pieces: list[Piece] = []
     passed_over: list[PassedOver] = []
     for entry in sorted(entries, key=_rank):
-        rival = next((each for each in chosen if _overlap(entry, each)), None)
         if entry.part is None or _rank(entry) == NOT_PLAYED:
             if entry.table != QUOTE_BARS:
                 passed_over.append(PassedOver(entry.source, f"{_name(entry)} are not played"))
-        elif rival is not None:
-            passed_over.append(PassedOver(entry.source, f"the same time is in {rival.source}"))
-        else:
-            chosen.append(entry)
-    return sorted(chosen, key=lambda entry: entry.first_ns), passed_over
+            continue
+        rivals = [each for each in taken if _overlap(entry, each)]
+        gaps = [(entry.first_ns, _until_ns(entry))]
+        for rival in rivals:
+            gaps = [left for gap in gaps for left in _without(gap, rival)]
+        if rivals:
+            why = f"{'partly ' if gaps else ''}the same time as {rivals[0].source}"
+            passed_over.append(PassedOver(entry.source, why))
+        taken.append(entry)
+        pieces += [Piece(entry, *gap) for gap in gaps]
+    return sorted(pieces, key=lambda piece: piece.from_ns), passed_over
+
+
+def _without(gap: tuple[int, int], rival: Entry) -> list[tuple[int, int]]:
+    """What of a span of time is not the rival's."""
+    from_ns, until_ns = gap
+    parts = (from_ns, min(until_ns, rival.first_ns)), (max(from_ns, _until_ns(rival)), until_ns)
+    return [part for part in parts if part[0] < part[1]]
+
+
+def _until_ns(entry: Entry) -> int:
+    """The first moment behind it: `last_ns` is the time of a tick, but the end of a bar."""
+    return entry.last_ns if entry.span_s else entry.last_ns + 1
 
 
 def _rank(entry: Entry) -> int:
@@ -85,17 +114,20 @@ def _name(entry: Entry) -> str:
     return f"{entry.table} of {entry.span_s} s" if entry.span_s else entry.table
 
 
-def _file(root: Path, entry: Entry, quote_bars: list[Entry]) -> FeedFile:
+def _section(root: Path, piece: Piece, quote_bars: list[Entry]) -> AnySection:
+    entry, from_ns, until_ns = piece
     path = root / str(entry.part)
     if entry.table == TICKS:
-        return FeedFile(path, [Section(str(path), read_part(path), 1, _tick)])
+        ticks = (cells for cells in read_part(path) if from_ns <= cells[0] < until_ns)
+        return Section(str(path), ticks, 1, _tick)
     around = [
         root / str(each.part)
         for each in sorted(quote_bars, key=lambda each: each.first_ns)
-        if each.span_s == entry.span_s and _overlap(each, entry) and each.part
+        if each.span_s == entry.span_s and _overlap(each, entry)
     ]
-    minutes = _minutes(path, around, (entry.first_ns, entry.last_ns))
-    return FeedFile(path, [Section(str(path), minutes, 1, _bar_rows)])
+    span_ns = entry.span_s * NANOS_PER_SECOND
+    minutes = _minutes(path, around, (from_ns, until_ns - span_ns))
+    return Section(str(path), minutes, 1, _bar_rows)
 
 
 def _tick(cells: Cells, number: int) -> tuple[FileRow, ...]:
@@ -114,18 +146,17 @@ def _level(price_ticks: int | None, lots: int) -> BookLevel | None:
 Minute: TypeAlias = dict[str, Cells]
 
 
-def _minutes(bars: Path, quotes: list[Path], span: tuple[int, int]) -> Iterator[Minute]:
-    """What each minute has: its bar, its quote bar, or both."""
-    first_ns, last_ns = span
+def _minutes(bars: Path, quotes: list[Path], starts: tuple[int, int]) -> Iterator[Minute]:
+    """What each minute has: its bar, its quote bar, or both. `starts`: its first and last start."""
+    first_ns, last_ns = starts
     trade_bars = ((cells[0], BARS, cells) for cells in read_part(bars))
     quote_bars = (
-        (cells[0], QUOTE_BARS, cells)
-        for cells in chain.from_iterable(map(read_part, quotes))
-        if first_ns <= cells[0] < last_ns
+        (cells[0], QUOTE_BARS, cells) for cells in chain.from_iterable(map(read_part, quotes))
     )
     both = merge(trade_bars, quote_bars, key=lambda found: found[0])
-    for _, found in groupby(both, key=lambda found: found[0]):
-        yield {table: cells for _, table, cells in found}
+    for start_ns, found in groupby(both, key=lambda found: found[0]):
+        if first_ns <= start_ns <= last_ns:
+            yield {table: cells for _, table, cells in found}
 
 
 def _bar_rows(minute: Minute, number: int) -> tuple[FileRow, ...]:

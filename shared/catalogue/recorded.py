@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.catalogue.manifest import BARS_PREFIX, is_catalogue
+from shared.catalogue.manifest import is_catalogue
 from shared.feeds import BadRow, Feed, open_feed
 from shared.markets import Contract
 
@@ -19,8 +19,3 @@ def open_recorded(
 
         return open_catalogue(path, contract, on_bad_row)
     return open_feed(path, contract, on_bad_row=on_bad_row)
-
-
-def is_approximate(feed: Feed) -> bool:
-    """Whether any of it is made out of bars: within a bar, order and time are made up then."""
-    return any(file.name.startswith(BARS_PREFIX) for file in feed.files)

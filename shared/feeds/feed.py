@@ -16,7 +16,12 @@ from shared.markets import Contract
 
 
 class Feed(Reading[FeedRow]):
-    """A reading of rows that can be played; made by `open_feed`."""
+    """A reading of rows that can be played; made by `open_feed`.
+
+    `made_of_bars`: some of it is made out of bars, within which order and time are made up.
+    """
+
+    made_of_bars = False
 
 
 def open_feed(

@@ -47,8 +47,8 @@ def iqfeed_sections(path: Path, contract: Contract) -> list[Section[str]]:
     if names_another_contract(path, contract):
         return []
     ticks_of = price_reader(contract.product)
-    _, fields = _split(first_line(path))
-    parse = _ticks(ticks_of) if len(fields) >= _TICK_FIELDS_MIN else _bars(ticks_of)
+    fields = first_line(path).partition(":")[2].count(",")
+    parse = _ticks(ticks_of) if fields >= _TICK_FIELDS_MIN else _bars(ticks_of)
     return [Section(str(path), text_lines(path), 1, _until_end(parse))]
 
 

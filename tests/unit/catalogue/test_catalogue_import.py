@@ -125,6 +125,12 @@ def test_a_file_that_is_mostly_bad_is_refused(tmp_path: Path, rows: tuple[str, .
     assert Manifest.load(tmp_path / "c").entries == []
 
 
+def test_a_file_with_the_newest_first_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(Fault) as caught:
+        take(tmp_path / "c", trades_csv(tmp_path, *(trade(9 - n) for n in range(9))))
+    assert "BACKWARDS" in str(caught.value.value) and "oldest first" in caught.value.fix
+
+
 @pytest.mark.parametrize("code", ["NQM18", "ESU18", "ESM28"])
 def test_the_wrong_contract_adds_nothing(tmp_path: Path, code: str) -> None:
     path = trades_csv(tmp_path, trade(0), name="ESM18_trades.csv")

@@ -137,9 +137,38 @@ def test_the_same_time_is_played_once_from_the_richest(tmp_path: Path) -> None:
         else:
             assert [type(row) for row in rows] == [QuoteRow, TradeRow]
     assert {passed.file: passed.why for passed in feed.passed_over} == {
-        "bars.dbn": "the same time is in quotes.dbn",
-        "trades.dbn": "the same time is in quotes.dbn",
+        "trades.dbn": "the same time as quotes.dbn",
+        "bars.dbn": "partly the same time as quotes.dbn",
     }
+
+
+def test_bars_are_played_around_the_ticks_that_win(tmp_path: Path) -> None:
+    """Ten minutes of bars, ticks in the middle of the fourth and at the end of the sixth."""
+    start_ns = dbn_files.START_NS
+    bars = [dbn_files.ohlcv((5528.5,) * 4, 4, n * MINUTE_NS) for n in range(10)]
+    ticks = [
+        dbn_files.trade(5528.5, 1, 3 * MINUTE_NS + MINUTE_NS // 2),
+        dbn_files.trade(5528.5, 1, 5 * MINUTE_NS + LAST_NS),
+    ]
+    root = tmp_path / "c"
+    for name, schema, records in (("b", "ohlcv-1m", bars), ("t", "trades", ticks)):
+        path = dbn_files.write(tmp_path / f"{name}.dbn", dbn_files.header(schema), *records)
+        take(root, path, "ESU24")
+    feed = open_recorded(root, ESU24)
+    minutes = [(row.exchange_ns - start_ns) // MINUTE_NS for row in feed]
+    around = [minute for minute in (0, 1, 2, 6, 7, 8, 9) for _ in range(4)]
+    assert minutes == [*around[:12], 3, 5, *around[12:]]
+    assert feed.made_of_bars and feed.counts.rows_bad == 0
+
+
+def test_files_that_overlap_give_each_tick_once(tmp_path: Path) -> None:
+    root = tmp_path / "c"
+    for start, end in ((10, 20), (0, 15), (15, 30), (30, 40)):
+        rows = [trade(second) for second in range(start, end + 1)]
+        take(root, trades_csv(tmp_path, *rows, name=f"{start}.csv"))
+    seconds = [(row.exchange_ns // 10**9) % 3_600 for row in open_recorded(root, ES)]
+    assert seconds == [*range(31), *range(30, 41)]  # 30 is the end of one and the start of another
+    assert not open_recorded(root, ES).made_of_bars
 
 
 def test_parts_are_played_in_order_of_time_whenever_they_came(tmp_path: Path) -> None:

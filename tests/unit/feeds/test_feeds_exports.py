@@ -122,6 +122,12 @@ def test_bad_iqfeed_rows(tmp_path: Path, row: str, reason: str) -> None:
     assert [(bad.line, bad.reason) for bad in read.bad_rows] == [(2, RowReason(reason))]
 
 
+def test_a_first_iqfeed_row_that_is_bad_is_a_bad_row(tmp_path: Path) -> None:
+    bad = TICK.replace("2013-10-07", "2013-13-07")
+    read = reading(text_file(tmp_path, "a.csv", bad, TICK, TICK), "ESZ13")
+    assert len(list(read)) == 2 and read.bad_rows[0].line == 1
+
+
 def test_iqfeed_bars_of_another_length_are_bad(tmp_path: Path) -> None:
     good = "2014-01-07 09:31:00,1677.00,1676.00,1676.25,1676.50,5000,86,12,"
     read = reading(text_file(tmp_path, "a.csv", good, good.replace("31:00", "31:30")), "ESH14")
