@@ -67,4 +67,4 @@ def test_settings_change_over_a_clean_stop_and_never_under_what_trades(trading: 
 def order_max_lots(stack: Stack) -> int:
     """The limit in force."""
     tables = stack.bulkhead("config", "show").report["tables"]
-    return int(tables["risk_engine"]["order_max_lots"])
+    return int(tables["risk_engine"]["limits"]["order_max_lots"])
