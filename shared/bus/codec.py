@@ -23,6 +23,8 @@ from shared.kernel.outputs import Event
 
 FRAME_MAX_BYTES = 1_000_000
 _ENVELOPE_FIELDS = 10
+_HEAD_TYPES = (str, int, str, int, int, int)
+_INT_END = 2**63
 MESSAGE_ID_MAX = 200
 FRAME_FIX = "A frame is `stream NUL msgpack of 10 items`: see shared/bus/codec.py."
 
@@ -135,12 +137,16 @@ def decode_header(frame: bytes) -> tuple[Envelope, Any]:
     if type(parts) is not list or len(parts) != _ENVELOPE_FIELDS:
         raise BadFrame("FRAME_SHAPE", field="envelope", value=type(parts).__name__, fix=FRAME_FIX)
     kind, version, producer, epoch, seq, sent_ns, stream_ns, correlation_id, cause, body = parts
-    texts = type(kind) is str and type(producer) is str
-    numbers = all(
-        type(n) is int and 0 <= n < 2**63 for n in (version, epoch, seq, sent_ns, stream_ns)
+    types = (type(kind), type(version), type(producer), type(epoch), type(seq), type(sent_ns))
+    well_formed = (
+        types == _HEAD_TYPES
+        and type(stream_ns) is int
+        and min(version, epoch, seq, sent_ns, stream_ns) >= 0
+        and max(version, epoch, seq, sent_ns, stream_ns) < _INT_END
+        and _is_short_text(correlation_id)
+        and _is_short_text(cause)
     )
-    optional = all(v is None or (type(v) is str and len(v) <= 200) for v in (correlation_id, cause))
-    if not (texts and numbers and optional):
+    if not well_formed:
         raise BadFrame(
             "ENVELOPE_INVALID",
             field="envelope",
@@ -160,6 +166,10 @@ def decode_header(frame: bytes) -> tuple[Envelope, Any]:
         cause,
     )
     return envelope, body
+
+
+def _is_short_text(value: Any) -> bool:
+    return value is None or (type(value) is str and len(value) <= MESSAGE_ID_MAX)
 
 
 def id_of(frame: bytes) -> str | None:

@@ -64,9 +64,11 @@ class Wires:
                 try:
                     parts = socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
-                    break
+                    break  # its sender is gone, and took it along
                 sender = parts[0].decode(errors="replace") if route == "router" else peer
                 yield Arrived(parts[-1], route, sender)
+                if not socket.get(zmq.EVENTS) & zmq.POLLIN:  # cheaper than to try and fail
+                    break
 
     def send(self, out: Transmit) -> bool:
         """Hand a frame to its socket; False if the peer is away or its queue is full."""
