@@ -58,7 +58,7 @@ class Bench:
         self.bad: list[BadRow] = []
         rows = partial(open_feed, path, ES)
         self.pump = FeedPump(
-            lambda bad: rows(on_bad_row=bad), ES, self.window, speed_milli, self.bad.append
+            lambda bad: rows(on_bad_row=bad), ES, self.window, speed_milli, self.bad.append, 1
         )
         self.boot_ns = BOOT
 
@@ -243,7 +243,7 @@ class ThreeKinds:
 
 def three_kinds(window: Window, lots: int = 5) -> FeedPump:
     feed = cast(Feed, ThreeKinds(lots))
-    return FeedPump(lambda _: feed, ES, window, 0, [].append)
+    return FeedPump(lambda _: feed, ES, window, 0, [].append, 1)
 
 
 @pytest.mark.parametrize("fed", range(4))
@@ -271,7 +271,7 @@ def test_a_level_too_large_for_the_contract_is_refused(fed: int) -> None:
 
 def made_up(window: Window) -> FeedPump:
     market = Synthetic(3, 1_898_865_000 * SECOND)
-    return FeedPump(lambda _: SyntheticFeed(ES, market), ES, window, 0, [].append)
+    return FeedPump(lambda _: SyntheticFeed(ES, market), ES, window, 0, [].append, 1)
 
 
 def feed_rows(pump: FeedPump, window: Window, count: int) -> list[FeedItem]:
