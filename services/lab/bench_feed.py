@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proto_schemas.control import Snapshot
-from proto_schemas.market_data import Depth, Quote, Trade
 from shared.bus.codec import decode
 from shared.journal import walk_journal
 from shared.kernel.clock import SECOND
+from shared.runtime.bursts import market_rows
 from shared.runtime.record import peek_record, unpack_record
 from shared.runtime.run_folder import RunFolder
 
@@ -33,7 +33,7 @@ TARGET_PER_S = 50_000
 WARM_UP_PERCENT = 10
 ON_THE_WAY = ("venue", "market_data", "strategy_engine")
 THE_LINK = ("market_data", "strategy_engine")
-EVENT_KINDS = ("trade", "quote", "depth")
+EVENT_KINDS = ("trade", "quote", "depth", "market_burst")
 
 
 @dataclass(slots=True)
@@ -107,8 +107,8 @@ def seen_by_strategy(run: RunFolder) -> Seen:
         body = unpack_record(payload)[0].body
         found = [decode(frame).body for frame in body.frames] if isinstance(body, Snapshot) else []
         for each in found or [body]:
-            if isinstance(each, Trade | Quote | Depth):
-                seen.add(each.feed_seq, now.boot_ns)
+            for row in market_rows(each):
+                seen.add(row.feed_seq, now.boot_ns)
 
     walk_journal(run.journal("strategy_engine"), "strategy_engine", run.settings.run_id, on_record)
     return seen

@@ -53,6 +53,13 @@ def rows_of(burst: FeedBurst | MarketBurst) -> list[Row]:
     return rows
 
 
+def market_rows(body: Message) -> list[Row]:
+    """The rows that a message brings: those of a burst, itself if it is one, none otherwise."""
+    if isinstance(body, FeedBurst | MarketBurst):
+        return rows_of(body)
+    return [body] if isinstance(body, Row) else []
+
+
 def row_count(body: Message) -> int:
     """How much work a message is: rows of a burst, else 1."""
     if isinstance(body, FeedBurst | MarketBurst):
