@@ -28,7 +28,7 @@ from proto_schemas.market_data import (
     Quote,
     Trade,
 )
-from shared.bus.codec import stream_of
+from proto_schemas.registry import BY_MODEL, TABLE
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Core, Event, Output, Publish, Push
 
@@ -38,11 +38,16 @@ Row = FeedRow | MarketRow
 Emit = Callable[[Output, Envelope, Now], None]
 
 BURSTS: tuple[type[Message], ...] = (FeedBurst, MarketBurst)
-GATHERED: dict[type[Output], tuple[type[Message], ...]] = {
-    Push: (FeedTrade, FeedQuote, FeedDepth),
-    Publish: (Trade, Quote, Depth),
-}
-"""What may leave as part of a burst."""
+ROW_KINDS = frozenset((FeedTrade, FeedQuote, FeedDepth, Trade, Quote, Depth))
+"""What leaves as part of a burst, if it has company."""
+FEED, MARKET = BY_MODEL[FeedTrade], BY_MODEL[Trade]
+ENDS_A_BURST = frozenset(
+    row.model
+    for row in TABLE
+    if row.stream == MARKET.stream
+    or (row.delivery == FEED.delivery and row.consumers == FEED.consumers)
+)
+"""Whatever shares a stream with rows: nothing on it may overtake them."""
 _feed_seq = attrgetter("feed_seq")
 
 
@@ -86,11 +91,13 @@ def play(core: Core, event: Event, clock_ns: int, now: Now, emit: Emit) -> int:
 
     `clock_ns`: the market time before it, for time never goes back; returned is that behind it.
     """
-    envelope, gathered = event.envelope, Gathered(event.envelope, emit)
+    envelope, boot_ns, latest_ns = event.envelope, now.boot_ns, now.stream_ns
+    gathered, handle = Gathered(envelope, emit), core.handle
     for row in rows_of(event.body):  # type: ignore[arg-type]
-        clock_ns = min(now.stream_ns, max(clock_ns, row.exchange_ns))
-        moment = Now(clock_ns, now.boot_ns)
-        for output in core.handle(Event(envelope, row), moment):
+        if row.exchange_ns > clock_ns:
+            clock_ns = min(row.exchange_ns, latest_ns)
+        moment = Now(clock_ns, boot_ns)
+        for output in handle(Event(envelope, row), moment):
             gathered.take(output, moment)
     gathered.let_go()
     return clock_ns
@@ -101,37 +108,31 @@ class Gathered:
 
     def __init__(self, cause: Envelope, emit: Emit) -> None:
         self._cause, self._emit = cause, emit
-        self._rows: list[Any] = []
-        self._stream = ""
+        self._outputs: list[Any] = []
+        self._to: Any = None
         self._now = Now(0, 0)
 
     def take(self, output: Output, now: Now) -> None:
         """The next output: kept if it may be part of a burst, else emitted in its place."""
-        kinds = GATHERED.get(type(output))
-        if kinds is None:
-            self._emit(output, self._cause, now)
-            return
-        stream = _stream(output)
-        if type(output.message) in kinds:  # type: ignore[union-attr]
-            if stream != self._stream or len(self._rows) == BURST_ROWS_MAX:
+        body: Any = getattr(output, "message", None)
+        kind = type(body)
+        if kind in ROW_KINDS:
+            to = (type(output), output.to if type(output) is Push else body.instrument)
+            if to != self._to or len(self._outputs) == BURST_ROWS_MAX:
                 self.let_go()
-            self._rows.append(output)
-            self._stream, self._now = stream, now
+                self._to = to
+            self._outputs.append(output)
+            self._now = now
             return
-        if stream == self._stream:
+        if kind in ENDS_A_BURST:
             self.let_go()
         self._emit(output, self._cause, now)
 
     def let_go(self) -> None:
         """Emit what waits, at the market time of its last row."""
-        waiting, self._rows = self._rows, []
+        waiting, self._outputs = self._outputs, []
         if waiting:
             self._emit(_together(waiting), self._cause, self._now)
-
-
-def _stream(output: Any) -> str:
-    """On what the readers count on the order of things."""
-    return f"to {output.to}" if type(output) is Push else stream_of(output.message)
 
 
 def _together(waiting: list[Any]) -> Output:
