@@ -99,6 +99,20 @@ def cpu_us(pid: int) -> int:
     return (int(fields[11]) + int(fields[12])) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
+def follows_market(run: RunFolder) -> bool:
+    """Whether the strategy engine has had the ingestor's snapshot: it misses nothing any more."""
+    path, producers = run.journal("strategy_engine"), set[str]()
+
+    def on_record(payload: bytes) -> None:
+        envelope = peek_record(payload)[0]
+        if envelope.kind == "snapshot":
+            producers.add(envelope.producer)
+
+    if path.exists():
+        walk_journal(path, "strategy_engine", run.settings.run_id, on_record)
+    return "market_data" in producers
+
+
 def seen_by_strategy(run: RunFolder) -> Seen:
     """Every market event in the strategy engine's journal, those in a snapshot included."""
     seen = Seen()

@@ -26,6 +26,7 @@ from proto_schemas.control import Control
 from proto_schemas.enums import Mode, SessionPhase
 from proto_schemas.market_data import BURST_ROWS_MAX, FeedCredit, FeedOpen
 from proto_schemas.registry import BY_MODEL
+from services.lab.bench_feed import follows_market
 from services.venue.feed_pump import message_of
 from shared.bus.codec import decode, encode
 from shared.feeds import Synthetic, SyntheticFeed
@@ -80,6 +81,7 @@ class Feeder(AbstractContextManager["Feeder"]):
     """Serves `frames` to the ingestor of a run, up to its credit."""
 
     def __init__(self, run: RunFolder, frames: list[bytes], rows: int, window: int) -> None:
+        self._run, self._ready = run, False
         self._frames, self._rows, self._window = frames, rows, window
         self._next = 0
         self._credit_feed_seq = 0
@@ -126,6 +128,10 @@ class Feeder(AbstractContextManager["Feeder"]):
             self._send()
 
     def _permit(self) -> None:
+        """Once the strategy engine follows: what is published before, nobody hears."""
+        self._ready = self._ready or follows_market(self._run)
+        if not self._ready:
+            return
         self._controls += 1
         normal = Control(1, Mode.NORMAL, SessionPhase.OPEN, "", False, True, None)
         self._control.send(_encoded(normal, "watchdog", "control", self._controls, 0))

@@ -304,3 +304,69 @@ def test_a_made_up_feed_is_taken_up_once_not_at_every_row(monkeypatch: pytest.Mo
         feed.next_due_ns(Now(0, BOOT))
         assert not feed._resuming()
     assert resumed == [1]
+
+
+def burst_bench(tmp_path: Path, rows: int, burst_rows: int = 8, speed_milli: int = 0) -> Bench:
+    """A pump that hands over bursts of so many, on rows that are a second apart."""
+    bench = Bench(data(tmp_path, *(at(s, str(s + 1)) for s in range(rows))), speed_milli)
+    bench.pump._burst_rows = burst_rows
+    return bench
+
+
+def asked(bench: Bench) -> list[list[int]]:
+    """What each question brings until there is nothing more, by number; the end mark is last."""
+    got = []
+    while (found := bench.pump.next_input(bench.now())) is not None:
+        body, stream_ns = found
+        rows = market_rows(body)
+        bench.window.fed_seq += max(1, len(rows))
+        bench.window.ended = isinstance(body, FeedEnd)
+        got.append([row.feed_seq for row in rows] or [-1])
+        if rows:
+            assert stream_ns == rows[-1].exchange_ns
+    return got
+
+
+def test_rows_that_may_go_together_go_as_one_and_the_end_mark_comes_alone(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=19)
+    got = asked(bench)
+    assert got == [[*range(1, 9)], [*range(9, 17)], [17, 18, 19], [-1]]
+
+
+def test_a_single_row_is_a_plain_message(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=1)
+    assert isinstance(bench.ask(), FeedTrade)
+    assert isinstance(bench.ask(), FeedEnd)
+
+
+def test_a_burst_ends_where_the_credit_does(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=10)
+    bench.window.credit_feed_seq = 3
+    assert asked(bench) == [[1, 2, 3]]
+    bench.window.credit_feed_seq = 4
+    assert asked(bench) == [[4]]
+
+
+def test_a_burst_holds_only_what_is_due(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=6, speed_milli=10 * REAL_TIME)
+    assert asked(bench) == [[1]]
+    bench.boot_ns += 200 * MS  # at ten times the market's pace: two more seconds of it
+    assert asked(bench) == [[2, 3]]
+    bench.boot_ns += 100 * MS
+    assert asked(bench) == [[4]]
+
+
+def test_bursts_and_single_rows_are_the_same_rows(tmp_path: Path) -> None:
+    singly = burst_bench(tmp_path, rows=150, burst_rows=1)
+    together = burst_bench(tmp_path, rows=150, burst_rows=BURST_ROWS_MAX)
+    assert sum(asked(together), []) == sum(asked(singly), [])
+    assert max(map(len, asked(burst_bench(tmp_path, 150, BURST_ROWS_MAX)))) == BURST_ROWS_MAX
+
+
+@pytest.mark.parametrize("fed", [0, 5, 8, 12])
+def test_a_restart_between_bursts_goes_on_at_the_next_row(tmp_path: Path, fed: int) -> None:
+    bench = burst_bench(tmp_path, rows=14)
+    bench.window.fed_seq = fed
+    bench.pump.next_input(bench.now()) if fed else None
+    got = sum(asked(bench), [])
+    assert got == [*range(fed + 1, 15), -1]
