@@ -82,6 +82,7 @@ class Hooks:
         if self.state.paused:
             return []
         self._calls += 1
+        self._desk.begin_call()
         try:
             if self._is_cut():
                 raise HookOverran
@@ -111,7 +112,9 @@ class Hooks:
             self._verdict = HookCut(self._input_id, self._calls)
             self.cut(self._verdict)
         fix = "Make the hook shorter or raise strategy_engine.hook_limit_ns, then bulkhead reload."
-        return self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
+        told = self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
+        self._desk.undo_call()
+        return told
 
     def _pause(self, event: str, why: str, hook: Hook, **fields: str | int) -> list[Output]:
         """Nothing of this hook leaves, and no other is called until the code is reloaded."""
