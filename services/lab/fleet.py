@@ -39,7 +39,7 @@ STRATEGY = "flipper"
 FIRST_ROW_NS = 1_898_946_000 * SECOND  # a morning in New York
 ROW_EVERY_STREAM_NS = 200 * MS
 ROW_EVERY_BOOT_NS = 5 * MS
-BURST_EVERY, BURST_ROWS = 7, 9
+BURST_EVERY, BURST_ROWS = 3, 16
 OPEN_ORDERS_WANTED = 8
 RESTARTS_MAX = 1_000  # kills come far more often here than a box would put up with
 
@@ -110,10 +110,11 @@ class Flipper(Strategy):
 class MadeUpFeed:
     """The venue's source in the lab: a random walk, one row each 5 ms, up to the core's credit.
 
-    Now and then a few rows come at once, and those behind them as much later.
+    With `bursts` now and then a few rows come at once, and those behind them as much later.
     """
 
     rows: list[FeedTrade]
+    bursts: bool = False
     not_before_ns: int = 0
 
     def __call__(self, node: Node, boot_ns: int) -> tuple[Message, int] | None:
@@ -128,7 +129,8 @@ class MadeUpFeed:
 
     def _next_rows(self, feed: ServedFeed) -> list[FeedRow]:
         fed_seq = feed.fed_seq
-        wanted = 2 + fed_seq % BURST_ROWS if fed_seq % BURST_EVERY == 0 else 1
+        many = self.bursts and fed_seq % BURST_EVERY == 0
+        wanted = 2 + fed_seq % BURST_ROWS if many else 1
         return [*self.rows[fed_seq : min(fed_seq + wanted, feed.credit_feed_seq)]]
 
     def due_ns(self, node: Node, boot_ns: int) -> int | None:
@@ -141,7 +143,7 @@ class MadeUpFeed:
         return max(boot_ns, self.not_before_ns)
 
 
-def make_feed(rng: Random, rows: int) -> MadeUpFeed:
+def make_feed(rng: Random, rows: int, bursts: bool = False) -> MadeUpFeed:
     """A seeded market: prices walk by ticks, sizes vary, some rows are exact repeats."""
     price = 20_000
     made = []
@@ -150,7 +152,7 @@ def make_feed(rng: Random, rows: int) -> MadeUpFeed:
         size = rng.choice((None, 0, 1, 1, 2, 5))
         at_ns = FIRST_ROW_NS + number * ROW_EVERY_STREAM_NS
         made.append(FeedTrade(number, INSTRUMENT, at_ns, price, size))
-    return MadeUpFeed(made)
+    return MadeUpFeed(made, bursts)
 
 
 def make_core(name: str, every: int) -> Core:
