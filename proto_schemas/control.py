@@ -253,9 +253,13 @@ class TimerFired(Message):
 
 @dataclass(frozen=True, slots=True)
 class HookCut(Message):
-    """Internal: a strategy's hook for this input took too long; it counts as not called."""
+    """Internal: a strategy's hook for this input took too long; it counts as not called.
+
+    `call_number`: which call of a hook it was that this input led to, from 1; None: the first one.
+    """
 
     input_id: MessageId
+    call_number: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

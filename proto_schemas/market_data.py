@@ -8,6 +8,9 @@ two real trades that look the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from proto_schemas.base import (
     Count,
@@ -20,6 +23,9 @@ from proto_schemas.base import (
     TradedLots,
 )
 from proto_schemas.enums import FeedState
+
+BURST_ROWS_MAX = 64
+"""Rows of a burst, in all: what the first one leads to waits until the last one is handled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,18 @@ class FeedDepth(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class FeedBurst(Message):
+    """Rows that were due together, at most 64: each counts like one that comes alone.
+
+    Their order is that of `feed_seq`, across the three.
+    """
+
+    trades: Annotated[tuple[FeedTrade, ...], Field(max_length=BURST_ROWS_MAX)]
+    quotes: Annotated[tuple[FeedQuote, ...], Field(max_length=BURST_ROWS_MAX)]
+    depths: Annotated[tuple[FeedDepth, ...], Field(max_length=BURST_ROWS_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedEnd(Message):
     """The recorded feed has no more rows; what its reader counted."""
 
@@ -123,6 +141,19 @@ class Depth(Message):
     receive_ns: Ns
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketBurst(Message):
+    """Market events that came together, at most 64: each counts like one that comes alone.
+
+    Their order is that of `feed_seq`, across the three.
+    """
+
+    instrument: Instrument
+    trades: Annotated[tuple[Trade, ...], Field(max_length=BURST_ROWS_MAX)]
+    quotes: Annotated[tuple[Quote, ...], Field(max_length=BURST_ROWS_MAX)]
+    depths: Annotated[tuple[Depth, ...], Field(max_length=BURST_ROWS_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from services.cli.output import note, print_json, say_report
 from services.cli.playing import checked_run
 from services.cli.runs import NewRun, Tables, remove_sockets
 from services.cli.supervisor import Supervised
-from services.lab import bench_feed
+from services.cli.supervisor_config import service_programs
+from services.lab import bench_feed, feed_link
 from shared.runtime.run_folder import RunFolder
 
 
@@ -26,7 +27,20 @@ class FeedBenchOptions:
 
 
 def run_bench_feed(options: FeedBenchOptions) -> int:
-    """Play the rows, then ask the journals; 1 if a row is missing."""
+    """Play the rows, then ask the journals; 1 if a row is missing. The same for the link alone."""
+    result = _whole_way(options)
+    link = _link_alone(options)
+    found = {**result, "ok": bool(result["ok"] and link["ok"]), "link": link}
+    if options.as_json:
+        print_json(found)
+    else:
+        say_report(result)
+        note("the link alone:")
+        say_report(link)
+    return OK if found["ok"] else NOT_OK
+
+
+def _whole_way(options: FeedBenchOptions) -> dict[str, object]:
     load_before = os.getloadavg()[0]
     meter = bench_feed.CpuMeter()
     run = _make(options)
@@ -43,12 +57,31 @@ def run_bench_feed(options: FeedBenchOptions) -> int:
             follow(supervised, look, None)
     finally:
         remove_sockets(run)
-    result = bench_feed.report(run, options.rows, meter, load_before)
-    if options.as_json:
-        print_json(result)
-    else:
-        say_report(result)
-    return OK if result["ok"] else NOT_OK
+    return bench_feed.report(run, options.rows, meter, load_before)
+
+
+def _link_alone(options: FeedBenchOptions) -> dict[str, object]:
+    load_before = os.getloadavg()[0]
+    meter, rows = bench_feed.CpuMeter(), options.rows * bench_feed.LINK_ROWS_TIMES
+    frames = feed_link.encoded_bursts(bench_feed.INSTRUMENT, rows, bench_feed.SEED)
+    run = _make(options)
+    programs = tuple(p for p in service_programs(run) if p.name in bench_feed.THE_LINK)
+    try:
+        with (
+            feed_link.Feeder(run, frames, rows, bench_feed.CREDIT_EVENTS) as feeder,
+            Supervised(run, programs) as supervised,
+        ):
+            if not options.as_json:
+                note(f"{rows:,} rows in bursts, to ingestor and strategy engine alone")
+
+            def look(handled: int) -> None:
+                pids = {name: info.pid for name, info in supervised.check().items()}
+                meter.look(pids, handled, rows)
+
+            feeder.feed(look)
+    finally:
+        remove_sockets(run)
+    return bench_feed.report(run, rows, meter, load_before)
 
 
 def _make(options: FeedBenchOptions) -> RunFolder:

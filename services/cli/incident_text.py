@@ -11,6 +11,7 @@ from proto_schemas.base import Envelope, Message
 from proto_schemas.broker import NewOrder
 from proto_schemas.control import Lease, Started, StrategyFile
 from proto_schemas.ledger import Execution
+from proto_schemas.market_data import FeedBurst, MarketBurst
 from proto_schemas.signals import Approval, Decision, Intent
 from services.monitor.audit import body_fields, iso_utc, to_json
 from services.monitor.incident import AROUND_NS, KILL_KINDS, Incident
@@ -82,7 +83,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def facts(body: Message) -> str:
-    """The message's own fields, those that say something."""
+    """The message's own fields, those that say something; of a burst the newest of each kind."""
+    if isinstance(body, FeedBurst | MarketBurst):
+        newest = [rows[-1] for rows in (body.trades, body.quotes, body.depths) if rows]
+        told = (f"newest {type(row).__name__}: {facts(row)}" for row in newest)
+        return "; ".join((detail(body), *told))
     said = {key: value for key, value in body_fields(body).items() if value not in (None, "", ())}
     return ", ".join(f"{key} {_short(value)}" for key, value in said.items())
 

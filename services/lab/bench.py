@@ -20,11 +20,11 @@ from statistics import median
 
 from proto_schemas.base import Message
 from proto_schemas.broker import NewOrder
-from proto_schemas.market_data import FeedTrade, Trade
 from proto_schemas.signals import Intent
 from services.lab.floors import FloorResult, measure_floor
 from shared.journal import walk_journal
 from shared.kernel.errors import OurFault
+from shared.runtime.bursts import market_rows
 from shared.runtime.record import peek_record, unpack_record
 from shared.runtime.run_folder import RunFolder
 
@@ -32,6 +32,7 @@ INSTRUMENT = "ESM30"
 STRATEGY = "every_tick"
 FIRST_TICK = datetime(2030, 3, 5, 15, 0, tzinfo=UTC)
 WARM_UP_PERCENT = 10
+TIMED_KINDS = ("intent", "trade", "market_burst", "feed_trade", "feed_burst", "new_order")
 
 Play = Callable[[Path, str, str], RunFolder]
 """Runs (data file, instrument, strategy) to its end in stage bench; returns the run."""
@@ -160,7 +161,7 @@ def _read(
 ) -> None:
     def on_record(payload: bytes) -> None:
         envelope, now = peek_record(payload)
-        if envelope.kind in ("intent", "trade", "feed_trade", "new_order"):
+        if envelope.kind in TIMED_KINDS:
             take(unpack_record(payload)[0].body, envelope.id, envelope.cause, now.boot_ns)
 
     walk_journal(run.journal(service), service, run.settings.run_id, on_record)
@@ -172,15 +173,16 @@ def _keep_intent(times: ChainTimes, body: Message, cause: str | None) -> None:
 
 
 def _keep_trade(times: ChainTimes, body: Message, message_id: str) -> None:
-    if isinstance(body, Trade):
-        times.row_of[message_id] = body.feed_seq
+    """The venue had all rows of a burst at one moment, so any of them tells when."""
+    for row in market_rows(body):
+        times.row_of.setdefault(message_id, row.feed_seq)
 
 
 def _keep_venue(times: ChainTimes, body: Message, boot_ns: int) -> None:
-    if isinstance(body, FeedTrade):
-        times.tick_ns[body.feed_seq] = boot_ns
-    elif isinstance(body, NewOrder):
+    if isinstance(body, NewOrder):
         times.order_ns[body.client_order_id] = boot_ns
+    for row in market_rows(body):
+        times.tick_ns[row.feed_seq] = boot_ns
 
 
 def percentile(values: list[float], percent: int) -> float:

@@ -7,6 +7,8 @@ journals and calls the strategy. Counted is what stands in the strategy engine's
 must be there. The processor time of each process tells what limits the rate; the ingestor and the
 strategy engine have a core of their own on a box that is large enough, so the dearer one of them
 bounds the way between them, wherever the rows come from.
+
+Then the link alone is measured (`feed_link.py`): only those two run, and a feeder sends bursts.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proto_schemas.control import Snapshot
-from proto_schemas.market_data import Depth, Quote, Trade
 from shared.bus.codec import decode
 from shared.journal import walk_journal
 from shared.kernel.clock import SECOND
+from shared.runtime.bursts import market_rows
 from shared.runtime.record import peek_record, unpack_record
 from shared.runtime.run_folder import RunFolder
 
@@ -33,7 +35,8 @@ TARGET_PER_S = 50_000
 WARM_UP_PERCENT = 10
 ON_THE_WAY = ("venue", "market_data", "strategy_engine")
 THE_LINK = ("market_data", "strategy_engine")
-EVENT_KINDS = ("trade", "quote", "depth")
+LINK_ROWS_TIMES = 5  # it is faster, and must be measured as long
+EVENT_KINDS = ("trade", "quote", "depth", "market_burst")
 
 
 @dataclass(slots=True)
@@ -96,6 +99,20 @@ def cpu_us(pid: int) -> int:
     return (int(fields[11]) + int(fields[12])) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
+def follows_market(run: RunFolder) -> bool:
+    """Whether the strategy engine has had the ingestor's snapshot: it misses nothing any more."""
+    path, producers = run.journal("strategy_engine"), set[str]()
+
+    def on_record(payload: bytes) -> None:
+        envelope = peek_record(payload)[0]
+        if envelope.kind == "snapshot":
+            producers.add(envelope.producer)
+
+    if path.exists():
+        walk_journal(path, "strategy_engine", run.settings.run_id, on_record)
+    return "market_data" in producers
+
+
 def seen_by_strategy(run: RunFolder) -> Seen:
     """Every market event in the strategy engine's journal, those in a snapshot included."""
     seen = Seen()
@@ -107,8 +124,8 @@ def seen_by_strategy(run: RunFolder) -> Seen:
         body = unpack_record(payload)[0].body
         found = [decode(frame).body for frame in body.frames] if isinstance(body, Snapshot) else []
         for each in found or [body]:
-            if isinstance(each, Trade | Quote | Depth):
-                seen.add(each.feed_seq, now.boot_ns)
+            for row in market_rows(each):
+                seen.add(row.feed_seq, now.boot_ns)
 
     walk_journal(run.journal("strategy_engine"), "strategy_engine", run.settings.run_id, on_record)
     return seen
@@ -144,5 +161,5 @@ def limits(cost: Mapping[str, float]) -> dict[str, object]:
         "link_bound_per_s": round(1e6 / cost[dearest]),
         "box_bound_per_s": round(1e6 * cores / sum(cost.values())),
         "limited_by": f"processor time: {dearest} needs {cost[dearest]:g} us for an event,"
-        f" all three {sum(cost.values()):g} us on {cores} cores",
+        f" all {len(cost)} {sum(cost.values()):g} us on {cores} cores",
     }

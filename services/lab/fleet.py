@@ -32,12 +32,14 @@ from services.watchdog.core import WatchdogCore
 from shared.kernel.clock import MS, SECOND
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core
+from shared.runtime.bursts import FeedRow, feed_burst
 
 INSTRUMENT = "ESM30"
 STRATEGY = "flipper"
 FIRST_ROW_NS = 1_898_946_000 * SECOND  # a morning in New York
 ROW_EVERY_STREAM_NS = 200 * MS
 ROW_EVERY_BOOT_NS = 5 * MS
+BURST_EVERY, BURST_ROWS = 3, 16
 OPEN_ORDERS_WANTED = 8
 RESTARTS_MAX = 1_000  # kills come far more often here than a box would put up with
 
@@ -106,21 +108,30 @@ class Flipper(Strategy):
 
 @dataclass(slots=True)
 class MadeUpFeed:
-    """The venue's source in the lab: a random walk, one row each 5 ms, up to the core's credit."""
+    """The venue's source in the lab: a random walk, one row each 5 ms, up to the core's credit.
+
+    With `bursts` now and then a few rows come at once, and those behind them as much later.
+    """
 
     rows: list[FeedTrade]
+    bursts: bool = False
     not_before_ns: int = 0
 
     def __call__(self, node: Node, boot_ns: int) -> tuple[Message, int] | None:
-        """The next row for the venue, if it is due and covered by credit."""
+        """What the venue gets next, if it is due and covered by credit."""
         if node.name != "venue" or self.due_ns(node, boot_ns) != boot_ns:
             return None
-        self.not_before_ns = boot_ns + ROW_EVERY_BOOT_NS
-        feed = _window(node)
-        if feed.fed_seq == len(self.rows):
-            return FeedEnd(feed.fed_seq + 1, INSTRUMENT, len(self.rows), 0, 0), 0
-        row = self.rows[feed.fed_seq]
-        return row, row.exchange_ns
+        rows = self._next_rows(_window(node))
+        self.not_before_ns = boot_ns + ROW_EVERY_BOOT_NS * max(1, len(rows))
+        if not rows:
+            return FeedEnd(len(self.rows) + 1, INSTRUMENT, len(self.rows), 0, 0), 0
+        return rows[0] if len(rows) == 1 else feed_burst(rows), rows[-1].exchange_ns
+
+    def _next_rows(self, feed: ServedFeed) -> list[FeedRow]:
+        fed_seq = feed.fed_seq
+        many = self.bursts and fed_seq % BURST_EVERY == 0
+        wanted = 2 + fed_seq % BURST_ROWS if many else 1
+        return [*self.rows[fed_seq : min(fed_seq + wanted, feed.credit_feed_seq)]]
 
     def due_ns(self, node: Node, boot_ns: int) -> int | None:
         """When the venue should look again; None while only credit can help."""
@@ -132,7 +143,7 @@ class MadeUpFeed:
         return max(boot_ns, self.not_before_ns)
 
 
-def make_feed(rng: Random, rows: int) -> MadeUpFeed:
+def make_feed(rng: Random, rows: int, bursts: bool = False) -> MadeUpFeed:
     """A seeded market: prices walk by ticks, sizes vary, some rows are exact repeats."""
     price = 20_000
     made = []
@@ -141,7 +152,7 @@ def make_feed(rng: Random, rows: int) -> MadeUpFeed:
         size = rng.choice((None, 0, 1, 1, 2, 5))
         at_ns = FIRST_ROW_NS + number * ROW_EVERY_STREAM_NS
         made.append(FeedTrade(number, INSTRUMENT, at_ns, price, size))
-    return MadeUpFeed(made)
+    return MadeUpFeed(made, bursts)
 
 
 def make_core(name: str, every: int) -> Core:

@@ -28,10 +28,13 @@ def engine_of(run: RunFolder, service: str) -> Engine:
 
 
 def service_of(run: RunFolder, service: str, log: FilteringBoundLogger) -> Service:
-    """What makes one process, without the parts that only a process of its own may have."""
+    """What makes one process, without the parts that only a process of its own may have.
+
+    The venue hands its rows out one at a time: all that one leads to comes before the next.
+    """
     match service:
         case "venue":
-            return build_venue(run, log)
+            return build_venue(run, log, burst_rows=1)
         case "strategy_engine":
             return build_strategy_engine(run)
         case "watchdog":

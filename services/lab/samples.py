@@ -77,6 +77,7 @@ from proto_schemas.ledger import (
 from proto_schemas.market_data import (
     Bar,
     Depth,
+    FeedBurst,
     FeedCredit,
     FeedDepth,
     FeedEnd,
@@ -86,6 +87,7 @@ from proto_schemas.market_data import (
     FeedTrade,
     Level,
     Mark,
+    MarketBurst,
     MarketProgress,
     Quote,
     Trade,
@@ -177,6 +179,11 @@ _FEED: tuple[Message, ...] = (
     FeedDepth(
         44, ES, TRADED_NS, (Level(PRICE - 1, 120), Level(PRICE - 2, 240)), (Level(PRICE, 87),)
     ),
+    FeedBurst(
+        (FeedTrade(45, ES, TRADED_NS, PRICE, 3), FeedTrade(47, ES, TRADED_NS, PRICE, None)),
+        (FeedQuote(46, ES, TRADED_NS, Level(PRICE - 1, 117), Level(PRICE, 87)),),
+        (FeedDepth(48, ES, TRADED_NS, (Level(PRICE - 1, 117),), ()),),
+    ),
     FeedEnd(40_000, ES, 40_000, 12, 1),
     MarketProgress("strategy_engine", 42),
     Trade(42, ES, TRADED_NS, RECEIVED_NS, PRICE, 3),
@@ -188,6 +195,15 @@ _FEED: tuple[Message, ...] = (
         RECEIVED_NS,
         (Level(PRICE - 1, 120),),
         (Level(PRICE, 87), Level(PRICE + 1, 310)),
+    ),
+    MarketBurst(
+        ES,
+        (
+            Trade(45, ES, TRADED_NS, RECEIVED_NS, PRICE, 3),
+            Trade(47, ES, TRADED_NS, RECEIVED_NS, PRICE, None),
+        ),
+        (Quote(46, ES, TRADED_NS, RECEIVED_NS, Level(PRICE - 1, 117), Level(PRICE, 87)),),
+        (Depth(48, ES, TRADED_NS, RECEIVED_NS, (Level(PRICE - 1, 117),), ()),),
     ),
     Bar(
         instrument=ES,
@@ -349,7 +365,7 @@ _CONTROL: tuple[Message, ...] = (
     Started("9f3ac21b77d0", "c0ffee123456", "0a1b2c3d4e5f"),
     TimerFired("lease"),
     StrategyFile("mine", "mine.py", SOURCE_HASH, SOURCE, "OK", "", "", ""),
-    HookCut("market_data/2/market.ESZ24/43"),
+    HookCut("market_data/2/market.ESZ24/43", 17),
     Garbled("venue", "FRAME_SHAPE"),
     PeerStatus("order_router", True, 3),
     Blind("ledger", "order_state"),

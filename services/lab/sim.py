@@ -24,6 +24,7 @@ from shared.kernel.errors import Fault
 
 ROWS = 1_500
 ROWS_A_KILL = 800
+WITH_BURSTS = 2  # of four seeds this one's feed has bursts, so that old seeds keep their stories
 VICTIMS = (
     "venue",
     "market_data",
@@ -150,7 +151,7 @@ def run_seed(
     checkers = Checkers()
     world = World(seed, nodes, faults if kills == 0 else faults.without_kill_switch(), checkers)
     world.story = story
-    world.source = make_feed(rng, ROWS + ROWS_A_KILL * kills)
+    world.source = make_feed(rng, ROWS + ROWS_A_KILL * kills, bursts=seed % 4 == WITH_BURSTS)
     if story is not None:
         story(f"seed {seed}: {faults}")
     try:

@@ -27,7 +27,7 @@ AROUND_NS = 2 * SECOND
 DAY_NS = 86_400 * SECOND
 MARKET_BEFORE, MARKET_AFTER = 30, 5
 LINES_MAX = 400
-MARKET_KINDS = frozenset({"trade", "quote", "depth", "bar"})
+MARKET_KINDS = frozenset({"trade", "quote", "depth", "bar", "market_burst"})
 KILL_KINDS = frozenset(
     {
         *("kill_request", "kill_seen", "latch_seen", "resume_request"),
@@ -262,7 +262,8 @@ def _order_id(entry: Entry) -> str:
 # Known without a look into the body: the bulk of what the journals hold.
 WITHOUT_ORDER = frozenset(
     {
-        *("feed_trade", "feed_quote", "feed_depth", "feed_credit", "market_progress", "mark"),
+        *("feed_trade", "feed_quote", "feed_depth", "feed_burst"),
+        *("market_burst", "feed_credit", "market_progress", "mark"),
         *("control", "lease", "lease_request", "account_view", "feed_status", "timer_fired"),
         *("position_update", "started", "peer_status", "strategy_file"),
     }

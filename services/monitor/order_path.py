@@ -13,7 +13,7 @@ from typing import TypeVar
 from proto_schemas.base import Envelope
 from shared.kernel.clock import Now
 
-TICKS = frozenset(("trade", "quote", "depth", "bar"))
+TICKS = frozenset(("trade", "quote", "depth", "bar", "market_burst"))
 TICKS_MAX = 50_000
 ORDERS_MAX = 5_000
 T = TypeVar("T")

@@ -9,10 +9,12 @@ from proto_schemas.ledger import Execution, OrderEvent, OrderUpdate, PositionUpd
 from proto_schemas.market_data import (
     Bar,
     Depth,
+    FeedBurst,
     FeedDepth,
     FeedQuote,
     FeedTrade,
     Level,
+    MarketBurst,
     MarketProgress,
     Quote,
     Trade,
@@ -23,10 +25,12 @@ WORDS: dict[type[Message], str] = {
     FeedTrade: "tick received",
     FeedQuote: "quote received",
     FeedDepth: "depth received",
+    FeedBurst: "burst received",
     MarketProgress: "strategy caught up",
     Trade: "trade received",
     Quote: "quote seen",
     Depth: "depth seen",
+    MarketBurst: "burst seen",
     Bar: "bar closed",
     Intent: "intent",
     Approval: "approval",
@@ -63,6 +67,8 @@ def detail(body: Message) -> str:
             return f"{price} ticks"
         case FeedQuote(bid=bid, ask=ask) | Quote(bid=bid, ask=ask):
             return f"{_price(bid)} bid, {_price(ask)} asked"
+        case FeedBurst() | MarketBurst():
+            return _rows(body)
         case Bar(close_ticks=close, trades=trades):
             return f"close {close} ticks, {trades} trades"
         case Intent() | Approval() | NewOrder():
@@ -79,6 +85,14 @@ def detail(body: Message) -> str:
             return f"{body.position_lots} lots, fees {body.fees_mills} mills"
         case _:
             return ""
+
+
+def _rows(burst: FeedBurst | MarketBurst) -> str:
+    """Any of them may be the one that the strategy acted on."""
+    numbers = [row.feed_seq for row in (*burst.trades, *burst.quotes, *burst.depths)]
+    if not numbers:
+        return "no rows"
+    return f"{len(numbers)} rows, {min(numbers)} to {max(numbers)}"
 
 
 def _price(level: Level | None) -> str:

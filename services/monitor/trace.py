@@ -34,10 +34,10 @@ ORDER_KINDS = (
     *("order_event", "execution", "order_update"),
 )
 # Steps with the same time stand in this order.
-FEED_KINDS = ("feed_trade", "feed_quote", "feed_depth")
+FEED_KINDS = ("feed_trade", "feed_quote", "feed_depth", "feed_burst")
 # A quote that was held back for a strategy that was behind left when that one had caught up.
 TICK_KINDS = (*FEED_KINDS, "market_progress")
-SEEN_KINDS = ("trade", "bar", "quote", "depth")
+SEEN_KINDS = ("trade", "bar", "quote", "depth", "market_burst")
 CAUSAL_ORDER = (*TICK_KINDS, *SEEN_KINDS, *ORDER_KINDS, "position_update")
 
 # A step is (layer, kinds of which one is enough). "session" is who sent the order: router or

@@ -104,7 +104,7 @@ class StrategyEngineCore:
     def handle(self, event: Event, now: Now) -> list[Output]:
         """Take one input; return what to do."""
         self._desk.now = now
-        self._hooks.input_id = event.envelope.id
+        self._hooks.begin(event.envelope.id)
         self._outputs = []
         match event.body:
             case Trade() | Quote() | Depth() as tick:
@@ -141,8 +141,8 @@ class StrategyEngineCore:
                 self._sighted(stream)
             case PeerStatus(peer=peer, up=up):
                 self._peer(peer, up)
-            case HookCut(input_id=input_id):
-                self._hooks.state.cut_at = input_id
+            case HookCut() as verdict:
+                self._hooks.cut(verdict)
             case ReloadRequest(keep_position=keep):
                 self._reload_wanted(event.envelope, keep)
             case StrategyFile() as file:

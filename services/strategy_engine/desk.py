@@ -71,6 +71,7 @@ class Desk:
         self.state = DeskState()
         self.now = Now(0, 0)
         self._wanted: list[Request] = []
+        self._before: list[tuple[object, str, object]] = []
 
     # --- what the strategy sees -----------------------------------------------------------------
 
@@ -142,7 +143,7 @@ class Desk:
         order = self.state.orders.get(client_order_id)
         if order is None or order.change == CANCEL:
             return False
-        order.change = CANCEL
+        self._set(order, "change", CANCEL)
         subject = f"{CANCEL}:{client_order_id}"
         intent = CancelIntent(self.config.strategy, client_order_id)
         self._wanted.append(
@@ -161,9 +162,9 @@ class Desk:
         if obstacle or reference_ticks is None:
             self._suppress(obstacle or "NO_PRICE")
             return False
-        self.state.counter += 1
+        self._set(self.state, "counter", self.state.counter + 1)
         change_id = (self.state.epoch << 32) + self.state.counter
-        order.change = REPLACE
+        self._set(order, "change", REPLACE)
         intent = ReplaceIntent(
             self.config.strategy, client_order_id, change_id, lots, price_ticks, reference_ticks,
             self._expires_ns(), self.state.data_ns,
@@ -180,7 +181,8 @@ class Desk:
         return quote.bid.price_ticks if quote is not None and quote.bid is not None else None
 
     def _suppress(self, reason: str) -> None:
-        self.state.suppressed[reason] = self.state.suppressed.get(reason, 0) + 1
+        counts = self.state.suppressed
+        self._set(self.state, "suppressed", {**counts, reason: counts.get(reason, 0) + 1})
 
     def _expires_ns(self) -> int:
         return self.now.boot_ns + self.config.tunables.intent_ttl_ns
@@ -202,7 +204,7 @@ class Desk:
 
     def _next_id(self) -> str:
         state = self.state
-        state.counter += 1
+        self._set(state, "counter", state.counter + 1)
         return client_order_id(state.install_id, ORIGIN_STRATEGY, state.epoch, state.counter)
 
     def _open(self, wish: Wish, reference_ticks: int) -> str:
@@ -233,6 +235,21 @@ class Desk:
         """Intents of the hook that just ended, ready to leave."""
         wanted, self._wanted = self._wanted, []
         return wanted
+
+    def begin_call(self) -> None:
+        """A hook is about to be called."""
+        self._before.clear()
+
+    def undo_call(self) -> None:
+        """The hook counts as not called: a replay does not call it, and must come to the same."""
+        while self._before:
+            owner, name, value = self._before.pop()
+            setattr(owner, name, value)
+
+    def _set(self, owner: object, name: str, value: object) -> None:
+        """Change what a hook may change, besides its new orders."""
+        self._before.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
 
     def withdraw_wanted(self) -> int:
         """The hook raised: nothing that it wanted leaves. Returns how many."""

@@ -4,7 +4,8 @@ What a hook wanted leaves only if it ended well: it raised nothing, gave nothing
 cut off. Otherwise the strategy is paused, all of that call is withdrawn, and nobody else is hurt.
 
 How long a hook takes is no input, so the verdict is made one: it is journaled before the input
-that it is about, and a replay then pauses there without calling the hook.
+that it is about, and a replay then pauses there without calling the hook. One input may call many
+(each row of a burst, each order that is forgotten), so the verdict says which call it was.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from services.strategy_engine.desk import Desk
 from shared.kernel.outputs import Log, Output
 
 ERROR_TEXT_MAX = 300
+FIRST_CALL = 1
 Hook = Callable[..., None]
 
 
@@ -40,11 +42,13 @@ def call_directly(hook: Callable[..., object], *arguments: Any) -> object:
 class HookState:
     """`paused`: why no hook is called; empty while all is well.
 
-    `cut_at`: id of the input whose hook was cut off because it took too long.
+    `cut_at`: id of the input whose hook was cut off because it took too long, and `cut_call` which
+    of the calls that it led to.
     """
 
     paused: str = ""
     cut_at: str = ""
+    cut_call: int = 0
 
 
 class Hooks:
@@ -52,10 +56,21 @@ class Hooks:
 
     def __init__(self, config: StrategyEngineConfig, desk: Desk, guard: Guard) -> None:
         self.state = HookState()
-        self.input_id = ""
+        self._input_id = ""
+        self._calls = 0
         self._config, self._desk, self._guard = config, desk, guard
         self._context = Context(desk)
         self._verdict: HookCut | None = None
+
+    def begin(self, input_id: str) -> None:
+        """What comes now belongs to this input; the rows of a burst all belong to one."""
+        if input_id != self._input_id:
+            self._input_id, self._calls = input_id, 0
+
+    def cut(self, verdict: HookCut) -> None:
+        """A recorded verdict: that call will be cut off without being made."""
+        self.state.cut_at = verdict.input_id
+        self.state.cut_call = verdict.call_number or FIRST_CALL
 
     def verdict(self) -> HookCut | None:
         """What must stand in the journal before the last input, once."""
@@ -66,8 +81,10 @@ class Hooks:
         """Run one hook; what it led to. Whatever goes wrong pauses it; nothing is half done."""
         if self.state.paused:
             return []
+        self._calls += 1
+        self._desk.begin_call()
         try:
-            if self.state.cut_at == self.input_id:
+            if self._is_cut():
                 raise HookOverran
             returned = self._guard(hook, self._context, *arguments)
         except HookOverran:
@@ -86,13 +103,18 @@ class Hooks:
         fix = "A hook returns nothing: ask for orders with ctx, then bulkhead reload."
         return self._pause("strategy_returned", "returned a value", hook, value=seen, fix=fix)
 
+    def _is_cut(self) -> bool:
+        return self.state.cut_at == self._input_id and self.state.cut_call == self._calls
+
     def _cut_off(self, hook: Hook) -> list[Output]:
         limit_ns = self._config.tunables.hook_limit_ns
-        if self.state.cut_at != self.input_id:
-            self.state.cut_at = self.input_id
-            self._verdict = HookCut(self.input_id)
+        if not self._is_cut():
+            self._verdict = HookCut(self._input_id, self._calls)
+            self.cut(self._verdict)
         fix = "Make the hook shorter or raise strategy_engine.hook_limit_ns, then bulkhead reload."
-        return self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
+        told = self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
+        self._desk.undo_call()
+        return told
 
     def _pause(self, event: str, why: str, hook: Hook, **fields: str | int) -> list[Output]:
         """Nothing of this hook leaves, and no other is called until the code is reloaded."""

@@ -1,9 +1,10 @@
 """The pump: reads the feed and hands its rows to the core, paced by credit and by speed.
 
 Theory of operation. The host asks `next_input`; the pump answers with the next row if the core's
-credit covers it and its time has come. It keeps no count of its own: `window.fed_seq` is the
-truth, rebuilt from the journal, so after a restart the pump reads past that many rows and goes on.
-A made-up feed needs only the last rows for that, which the core keeps anyway.
+credit covers it and its time has come. Rows that may go together go as one burst, up to
+`burst_rows` of them; 1 means that each comes alone. The pump keeps no count of its own:
+`window.fed_seq` is the truth, rebuilt from the journal, so after a restart the pump reads past that
+many rows and goes on. A made-up feed needs only the last rows for that, which the core keeps.
 
 Pace: a row is due as long after the base row as it was in the market, divided by the speed. The
 base is set at the first row of a life, and anew whenever a row is late by more than `LATE_MAX_NS`
@@ -18,7 +19,14 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from proto_schemas.base import Message
-from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade, Level
+from proto_schemas.market_data import (
+    BURST_ROWS_MAX,
+    FeedDepth,
+    FeedEnd,
+    FeedQuote,
+    FeedTrade,
+    Level,
+)
 from shared.feeds import (
     BadRow,
     BookLevel,
@@ -33,6 +41,7 @@ from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OperatorFault
 from shared.markets import Contract
+from shared.runtime.bursts import feed_burst
 
 AS_FAST_AS_CREDIT = 0
 LATE_MAX_NS = 250 * MS
@@ -75,12 +84,14 @@ class FeedPump:
         window: Window,
         speed_milli: int,
         on_bad_row: OnBadRow,
+        burst_rows: int = BURST_ROWS_MAX,
     ) -> None:
         self.feed = open_rows(self._note_bad)
         self._instrument = contract.code
         self._window = window
         self._speed_milli = speed_milli
         self._on_bad_row = on_bad_row
+        self._burst_rows = burst_rows
         self._to_skip: int | None = None
         self._row: FeedRow | None = None
         self._exhausted = False
@@ -88,18 +99,30 @@ class FeedPump:
         self._last_exchange_ns = 0
 
     def next_input(self, now: Now) -> tuple[Message, int] | None:
-        """The next row or the end mark, with its stream time; None if it may not go yet."""
+        """What may go now, with its stream time: a row, several, or the end mark; else None."""
         if self._resuming() or not self._may_feed():
             return None
-        row = self._peek()
-        if row is None:
-            return self._end(), self._last_exchange_ns
-        if not self._is_due(row, now.boot_ns):
-            return None
-        self._row = None
-        self._last_exchange_ns = row.exchange_ns
-        check(row.row_number == self._window.fed_seq + 1, "the pump stands where the core is", row)
-        return message_of(row, self._instrument), row.exchange_ns
+        rows = self._take_due(now.boot_ns)
+        if not rows:
+            at_end = self._row is None and self._exhausted
+            return (self._end(), self._last_exchange_ns) if at_end else None
+        messages = [message_of(row, self._instrument) for row in rows]
+        self._last_exchange_ns = rows[-1].exchange_ns
+        return (
+            messages[0] if len(messages) == 1 else feed_burst(messages),
+            self._last_exchange_ns,
+        )
+
+    def _take_due(self, boot_ns: int) -> list[FeedRow]:
+        """The next rows that credit and pace allow, as many as may go together."""
+        fed_seq, rows = self._window.fed_seq, list[FeedRow]()
+        room = min(self._burst_rows, self._window.credit_feed_seq - fed_seq)
+        while len(rows) < room and (row := self._peek()) and self._is_due(row, boot_ns):
+            stands_there = row.row_number == fed_seq + 1 + len(rows)
+            check(stands_there, "the pump stands where the core is", row)
+            rows.append(row)
+            self._row = None
+        return rows
 
     def next_due_ns(self, now: Now) -> int | None:
         """When to ask again; None while only credit can help."""

@@ -6,6 +6,7 @@ from dataclasses import astuple
 
 from structlog.typing import FilteringBoundLogger
 
+from proto_schemas.market_data import BURST_ROWS_MAX
 from services.venue.config import load
 from services.venue.core import VenueCore
 from services.venue.feed_pump import FeedPump, OnBadRow
@@ -25,7 +26,9 @@ def make_core(run: RunFolder) -> VenueCore:
     return VenueCore(load(run))
 
 
-def make_pump(run: RunFolder, core: VenueCore, log: FilteringBoundLogger) -> FeedPump:
+def make_pump(
+    run: RunFolder, core: VenueCore, log: FilteringBoundLogger, burst_rows: int = BURST_ROWS_MAX
+) -> FeedPump:
     """The feed of the run; what it passes over is told to the log."""
     config = load(run)
     contract = parse_contract(config.instrument)
@@ -38,14 +41,16 @@ def make_pump(run: RunFolder, core: VenueCore, log: FilteringBoundLogger) -> Fee
             return SyntheticFeed(contract, Synthetic(*astuple(made_up)))
         return open_recorded(config.data_path, contract, on_bad)
 
-    pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row)
+    pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row, burst_rows)
     for file in pump.feed.passed_over:
         log.info("file_passed_over", file=file.file, why=file.why)
     return pump
 
 
-def build(run: RunFolder, log: FilteringBoundLogger | None = None) -> Service:
+def build(
+    run: RunFolder, log: FilteringBoundLogger | None = None, burst_rows: int = BURST_ROWS_MAX
+) -> Service:
     """Make the service from a run's config; bad rows are told to `log`, else to stdout."""
     core = make_core(run)
-    pump = make_pump(run, core, log or open_log("venue", run.settings.run_id))
+    pump = make_pump(run, core, log or open_log("venue", run.settings.run_id), burst_rows)
     return Service("venue", core, source=pump, tap=Record(load(run).record_path).write)

@@ -41,13 +41,13 @@ class _KindCodec:
 
     def __init__(self, row: Row) -> None:
         self.row = row
-        self.names = tuple(f.name for f in fields(row.model))  # type: ignore[arg-type]
-        self._known = frozenset(self.names)
+        self._known = frozenset(f.name for f in fields(row.model))  # type: ignore[arg-type]
         self._adapter: TypeAdapter[Message] = TypeAdapter(row.model)
+        self._to_python = self._adapter.serializer.to_python
 
-    def to_plain(self, message: Message) -> dict[str, Any]:
-        """Field names to values."""
-        return {name: getattr(message, name) for name in self.names}
+    def to_plain(self, message: Message) -> Any:
+        """Field names to values, also those of the parts inside."""
+        return self._to_python(message, warnings=False)
 
     def from_plain(self, body: Any) -> Message:
         """Validate; extra fields are an error."""
@@ -82,12 +82,7 @@ class _KindCodec:
 _CODECS: dict[str, _KindCodec] = {row.kind: _KindCodec(row) for row in TABLE}
 
 
-def _plain_nested(value: object) -> object:
-    """msgpack's hook for the dataclasses inside a message."""
-    return {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
-
-
-_pack = msgpack.Packer(autoreset=True, default=_plain_nested).pack
+_pack = msgpack.Packer(autoreset=True).pack
 
 
 def stream_of(message: Message, fallback: str = "") -> str:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 
 from proto_schemas.base import Envelope
 from proto_schemas.control import Blind, Replace, Sighted, Snapshot, SnapshotRequest
-from shared.bus.codec import decode
+from shared.bus.codec import FRAME_MAX_BYTES, decode
 from shared.kernel.outputs import Event
 
 BUFFER_MAX = 10_000
+KEPT_MAX = 1_024
+KEPT_BYTES_MAX = 9 * FRAME_MAX_BYTES // 10  # all of it goes into one frame, with its envelope
 
 
 @dataclass(slots=True)
@@ -82,13 +84,23 @@ class Replica:
 
 @dataclass(slots=True)
 class StreamLog:
-    """The owner's side: the last frames of one stream, so that a short absence costs nothing."""
+    """The owner's side: the last frames of one stream, so that a short absence costs nothing.
 
-    kept: deque[tuple[int, int, bytes]] = field(default_factory=lambda: deque(maxlen=1024))
+    At most `KEPT_MAX` of them, and no more bytes than a snapshot can carry.
+    """
+
+    kept: deque[tuple[int, int, bytes]] = field(default_factory=lambda: deque(maxlen=KEPT_MAX))
+    kept_bytes: int = 0
 
     def add(self, epoch: int, seq: int, frame: bytes) -> None:
         """Remember a published frame."""
-        self.kept.append((epoch, seq, frame))
+        kept = self.kept
+        if len(kept) == KEPT_MAX:
+            self.kept_bytes -= len(kept[0][2])
+        kept.append((epoch, seq, frame))
+        self.kept_bytes += len(frame)
+        while self.kept_bytes > KEPT_BYTES_MAX and len(kept) > 1:
+            self.kept_bytes -= len(kept.popleft()[2])
 
     def after(self, epoch: int, seq: int) -> tuple[bytes, ...] | None:
         """Frames after that position; None if we no longer know that position."""

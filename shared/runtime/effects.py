@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
 
 from shared.kernel.outputs import Fence, Log, Store
+
+
+class Origin(NamedTuple):
+    """Why a message is sent: whose signal it belongs to, and the message that led to it."""
+
+    correlation_id: str | None
+    cause: str | None
+
+
+NO_ORIGIN = Origin(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +62,9 @@ class Step:
 
     journal: bool
     effects: list[Effect]
-    digest: bytes
+    digest: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What the input led to, in 8 bytes: a replay must come to the same."""
+        frames = [e.frame for e in self.effects if isinstance(e, Transmit)]
+        self.digest = blake2b(b"".join(frames), digest_size=8).digest() if frames else b""

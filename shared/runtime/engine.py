@@ -16,8 +16,7 @@ An epoch is one life of the process. `Started` opens it: sequences begin at 1, t
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 from proto_schemas.base import Envelope, Message
 from proto_schemas.control import (
@@ -57,24 +56,19 @@ from shared.kernel.outputs import (
     SetTimer,
     Store,
 )
+from shared.kernel.pack import Unpackable
 from shared.runtime import admission
-from shared.runtime.effects import Effect, LogLine, Step, Stop, Sync, Transmit
+from shared.runtime.bursts import BURSTS, play, row_count
+from shared.runtime.effects import NO_ORIGIN, Effect, LogLine, Origin, Step, Stop, Sync, Transmit
 from shared.runtime.snapshots import Place, snapshot
 
 OWN_STREAM = "internal"
 TEXT_MAX = 200
-MEMORY = ("epoch", "outbox", "replies", "replicas", "timers", "_seqs", "_latest", "_logs")
+MEMORY = (
+    *("epoch", "outbox", "replies", "replicas", "timers"),
+    *("_clock_ns", "_seqs", "_latest", "_logs"),
+)
 """What a replay rebuilds, besides the core. Who lives (`peers`) and counters are no part of it."""
-
-
-class Origin(NamedTuple):
-    """Why a message is sent: whose signal it belongs to, and the message that led to it."""
-
-    correlation_id: str | None
-    cause: str | None
-
-
-NO_ORIGIN = Origin(None, None)
 
 
 class Engine:
@@ -92,6 +86,7 @@ class Engine:
         self.timers = Timers()
         self.progress = 0
         self.dropped = 0
+        self._clock_ns = 0
         self._seqs: dict[str, int] = {}
         self._own_seq = 0
         self._latest: dict[tuple[str, str], tuple[int, int]] = {}
@@ -107,11 +102,19 @@ class Engine:
         self._effects = []
         self._journaled = row.journaled
         inner = self._admit(event, row, now)
+        clock_ns = self._clock_ns
         for each in inner or ():
+            if type(each.body) in BURSTS:
+                clock_ns = play(self.core, each, clock_ns, now, self._emit)
+                continue
+            clock_ns = now.stream_ns
             for output in self.core.handle(each, now):
                 self._emit(output, each.envelope, now)
-        self.progress += 1
-        return Step(row.journaled and inner is not None, self._effects, self._digest())
+        self.progress += row_count(event.body)
+        journal = row.journaled and inner is not None
+        if journal:
+            self._clock_ns = max(self._clock_ns, now.stream_ns)
+        return Step(journal, self._effects)
 
     def refuse_foreign(self, event: Event) -> None:
         """Raise `BadFrame` if the sender may not say this kind, or not to us."""
@@ -121,8 +124,9 @@ class Engine:
         """Make an input of our own: a timer, a peer's change, the start of an epoch."""
         self._own_seq += 1
         epoch = self.epoch + 1 if type(body) is Started else self.epoch
+        row = BY_MODEL[type(body)]
         envelope = Envelope(
-            BY_MODEL[type(body)].kind, 1, self.service, epoch, OWN_STREAM, self._own_seq,
+            row.kind, row.version, self.service, epoch, OWN_STREAM, self._own_seq,
             now.boot_ns, now.stream_ns, None, None,
         )  # fmt: skip
         return Event(envelope, body)
@@ -385,13 +389,10 @@ class Engine:
 
         The core first: if it cannot, nothing has changed, and the journal is stepped instead.
         """
+        if len(memory) != len(MEMORY) + 1:
+            raise Unpackable("another release made it")
         self.core.restore(memory[-1])
         followed = self.replicas
         for name, value in zip(MEMORY, memory, strict=False):
             setattr(self, name, value)
         self.replicas = {name: self.replicas.get(name, fresh) for name, fresh in followed.items()}
-
-    def _digest(self) -> bytes:
-        """What this input led to, in 8 bytes: a replay must come to the same."""
-        frames = [e.frame for e in self._effects if isinstance(e, Transmit)]
-        return blake2b(b"".join(frames), digest_size=8).digest() if frames else b""

@@ -33,6 +33,7 @@ from shared.kernel.clock import MS, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core, Event, Fence, Log, Store
 from shared.runtime.beat import Beat, BeatFile
+from shared.runtime.bursts import row_count
 from shared.runtime.counts import Counts
 from shared.runtime.deadman import Deadman
 from shared.runtime.effects import Effect, LogLine, Stop, Sync, Transmit
@@ -230,12 +231,13 @@ class Host:
             self._step(self.engine.internal(garbled, now), None, now)
 
     def _drain_source(self) -> None:
-        source = self.service.source
-        for _ in range(SOURCE_BATCH if source else 0):
-            found = source.next_input(self._now()) if source else None
+        source, rows = self.service.source, 0
+        while source is not None and rows < SOURCE_BATCH:
+            found = source.next_input(self._now())
             if found is None:
                 return
             body, stream_ns = found
+            rows += row_count(body)
             now = self._advance(stream_ns)
             self._timers(now)
             self._step(self.engine.internal(body, now), None, now)

@@ -29,6 +29,13 @@ def _received_ns(event: Event) -> int:
     return int(body.receive_ns)
 
 
+def _burst_received_ns(event: Event) -> int:
+    """When the ingestor took the first row of a burst."""
+    body: Any = event.body
+    firsts = (*body.trades[:1], *body.quotes[:1], *body.depths[:1])
+    return min((row.receive_ns for row in firsts), default=event.envelope.sent_ns)
+
+
 def _sent_ns(event: Event) -> int:
     return event.envelope.sent_ns
 
@@ -50,6 +57,7 @@ STAGES: dict[str, dict[str, Stage]] = {
         "trade": _ROW,
         "quote": _ROW,
         "depth": _ROW,
+        "market_burst": Stage("tick_to_intent", "intent", _burst_received_ns, FEED_TO_STRATEGY),
         "bar": Stage("tick_to_intent", "intent", _received_ns),
     },
     "risk_engine": {"intent": Stage("intent_to_approval", "approval", _sent_ns)},

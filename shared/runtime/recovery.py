@@ -23,9 +23,9 @@ from shared.runtime.engine import Engine
 from shared.runtime.record import unpack_record
 from shared.runtime.run_folder import RunFolder
 
-RECORDS_BETWEEN = 20_000
+ROWS_BETWEEN = 20_000  # a burst counts as its rows: they are what a restart steps again
 SHARE_OF_TIME = 50  # making checkpoints takes at most this part of the time, if they are slow
-WORTH_IT_RECORDS = 1_000
+WORTH_IT_ROWS = 1_000
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Recovery:
         self.found = Recovered(checkpoint=why or "none")
         self.stream_ns = 0
         self.journal = self._open()
-        self._at_record = self.found.records - self.found.stepped
+        self._at_progress = 0
         self._not_before_ns = 0
         self._told = False
 
@@ -106,12 +106,12 @@ class Recovery:
 
     def due(self) -> bool:
         """True when enough was journaled since the last one."""
-        enough = self.journal.count - self._at_record >= RECORDS_BETWEEN
+        enough = self._engine.progress - self._at_progress >= ROWS_BETWEEN
         return enough and monotonic_ns() >= self._not_before_ns
 
     def was_long(self) -> bool:
         """True when coming back took so many steps that nobody should take them twice."""
-        return self.found.stepped >= WORTH_IT_RECORDS
+        return self._engine.progress - self._at_progress >= WORTH_IT_ROWS
 
     def save(self, stream_ns: int) -> None:
         """Write a checkpoint of the present. A failure is told and costs the next start time."""
@@ -132,7 +132,7 @@ class Recovery:
             if fault.code != "CHECKPOINT_FAILED":
                 raise
             self._tell("checkpoint_failed", field=fault.field, value=str(fault.value))
-        self._at_record = journal.count
+        self._at_progress = self._engine.progress
         self._not_before_ns = monotonic_ns() + (monotonic_ns() - began_ns) * SHARE_OF_TIME
 
     def _tell(self, event: str, **fields: str) -> None:

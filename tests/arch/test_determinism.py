@@ -53,6 +53,7 @@ IMPURE = {
     "services/lab/bench.py": "drives real processes and measures them",
     "services/lab/bench_figures.py": "measures processes and processor time",
     "services/lab/bench_feed.py": "measures real processes and reads their journals",
+    "services/lab/feed_link.py": "feeds real processes",
     "services/lab/floors.py": "measures bare sockets",
     "services/cli/*": "talks to a person and to processes",
 }

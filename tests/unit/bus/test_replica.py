@@ -6,7 +6,7 @@ from proto_schemas.base import Envelope
 from proto_schemas.control import Blind, Replace, Sighted, Snapshot, SnapshotRequest
 from proto_schemas.market_data import Trade
 from shared.bus.codec import encode
-from shared.bus.replica import BUFFER_MAX, Replica, StreamLog
+from shared.bus.replica import BUFFER_MAX, KEPT_BYTES_MAX, KEPT_MAX, Replica, StreamLog
 from shared.kernel.outputs import Event
 
 STREAM = "market.ESZ24"
@@ -126,3 +126,16 @@ def test_the_owner_forgets_the_oldest() -> None:
         log.add(1, seq, b"")
     assert log.after(1, 2) is None
     assert len(log.after(1, 3) or ()) == 1023
+
+
+def test_what_the_owner_keeps_fits_into_one_answer() -> None:
+    log, large = StreamLog(), bytes(KEPT_BYTES_MAX // 4 + 1)
+    for seq in range(1, 11):
+        log.add(1, seq, large)
+    assert log.last() == (1, 10)
+    assert log.after(1, 8) == (large, large) and log.after(1, 7) is None
+    for seq in range(11, 11 + 2 * KEPT_MAX):
+        log.add(1, seq, b"small")
+    assert (len(log.kept), log.kept_bytes) == (KEPT_MAX, 5 * KEPT_MAX)
+    log.add(1, 9_999, bytes(2 * KEPT_BYTES_MAX))
+    assert log.after(1, 9_999) == (), "the newest is kept whatever its size"

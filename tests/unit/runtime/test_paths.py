@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from proto_schemas.broker import BrokerOrderEvent
 from proto_schemas.enums import OrderState, OrderType, Side
-from proto_schemas.market_data import Trade
+from proto_schemas.market_data import MarketBurst, Quote, Trade
 from proto_schemas.signals import Approval
 from shared.kernel.clock import MS
 from shared.kernel.outputs import Event
@@ -103,3 +103,13 @@ def test_every_stage_has_a_name_of_its_own() -> None:
     assert {s.path for stages in STAGES.values() for s in stages.values()} == {
         *("tick_to_intent", "intent_to_approval", "approval_to_sent"),
     }
+
+
+def test_a_burst_is_timed_from_its_oldest_row() -> None:
+    trades = tuple(Trade(n, "ESM30", 1, n * MS, 100, 1) for n in (5, 6))
+    quotes = (Quote(4, "ESM30", 1, 4 * MS, None, None),)
+    paths = Paths("strategy_engine")
+    burst = event(MarketBurst("ESM30", trades, quotes, ()))
+    paths.took(burst, [replace(order("i1"), kind="intent")], now(boot_ns=9 * MS))
+    paths.left(replace(order("i1"), kind="intent"), True, lambda: 10 * MS)
+    assert times(paths) == {"feed_to_strategy": (1, 5 * MS), "tick_to_intent": (1, 6 * MS)}

@@ -175,7 +175,7 @@ def test_other_code_on_the_same_config_is_named_as_such(run: RunFolder) -> None:
 def test_it_is_due_after_many_records_and_slow_ones_come_more_rarely(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RECORDS_BETWEEN", 3)
+    monkeypatch.setattr(module, "ROWS_BETWEEN", 3)
     life = Life(run)
     assert not life.recovery.due()
     life.order(1)
@@ -192,7 +192,7 @@ def test_it_is_due_after_many_records_and_slow_ones_come_more_rarely(
 def test_a_long_recovery_asks_for_a_checkpoint(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WORTH_IT_RECORDS", 4)
+    monkeypatch.setattr(module, "WORTH_IT_ROWS", 4)
     lived(run, 0, 3)
     life = Life(run)
     assert life.recovery.was_long()

@@ -108,7 +108,7 @@ def test_the_verdict_stands_before_its_input_and_a_replay_needs_no_clock(
     trade = event(Trade(1, ES, 0, 0, 100, 1))
     live = rig.feed(trade)
     verdict = rig.core.verdict()
-    assert verdict == HookCut(trade.envelope.id)
+    assert verdict == HookCut(trade.envelope.id, 1)
     assert rig.core.verdict() is None, "it is told once"
 
     called: list[str] = []

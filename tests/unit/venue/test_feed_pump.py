@@ -12,7 +12,14 @@ from typing import cast
 import pytest
 
 from proto_schemas.base import Message
-from proto_schemas.market_data import FeedDepth, FeedEnd, FeedQuote, FeedTrade, Level
+from proto_schemas.market_data import (
+    BURST_ROWS_MAX,
+    FeedDepth,
+    FeedEnd,
+    FeedQuote,
+    FeedTrade,
+    Level,
+)
 from services.venue import feed_pump
 from services.venue.config import load
 from services.venue.feed_pump import LATE_MAX_NS, FeedPump
@@ -34,6 +41,7 @@ from shared.feeds import (
 from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.errors import OperatorFault
 from shared.markets import parse_contract
+from shared.runtime.bursts import market_rows
 from shared.runtime.run_folder import RunFolder
 from tests.support import event
 
@@ -58,7 +66,7 @@ class Bench:
         self.bad: list[BadRow] = []
         rows = partial(open_feed, path, ES)
         self.pump = FeedPump(
-            lambda bad: rows(on_bad_row=bad), ES, self.window, speed_milli, self.bad.append
+            lambda bad: rows(on_bad_row=bad), ES, self.window, speed_milli, self.bad.append, 1
         )
         self.boot_ns = BOOT
 
@@ -243,7 +251,7 @@ class ThreeKinds:
 
 def three_kinds(window: Window, lots: int = 5) -> FeedPump:
     feed = cast(Feed, ThreeKinds(lots))
-    return FeedPump(lambda _: feed, ES, window, 0, [].append)
+    return FeedPump(lambda _: feed, ES, window, 0, [].append, 1)
 
 
 @pytest.mark.parametrize("fed", range(4))
@@ -271,7 +279,7 @@ def test_a_level_too_large_for_the_contract_is_refused(fed: int) -> None:
 
 def made_up(window: Window) -> FeedPump:
     market = Synthetic(3, 1_898_865_000 * SECOND)
-    return FeedPump(lambda _: SyntheticFeed(ES, market), ES, window, 0, [].append)
+    return FeedPump(lambda _: SyntheticFeed(ES, market), ES, window, 0, [].append, 1)
 
 
 def feed_rows(pump: FeedPump, window: Window, count: int) -> list[FeedItem]:
@@ -304,3 +312,73 @@ def test_a_made_up_feed_is_taken_up_once_not_at_every_row(monkeypatch: pytest.Mo
         feed.next_due_ns(Now(0, BOOT))
         assert not feed._resuming()
     assert resumed == [1]
+
+
+def burst_bench(tmp_path: Path, rows: int, burst_rows: int = 8, speed_milli: int = 0) -> Bench:
+    """A pump that hands over bursts of so many, on rows that are a second apart."""
+    lines = [f"2018-05-07T13:{30 + s // 60}:{s % 60:02d}Z,{s + 1}" for s in range(rows)]
+    window = Window(credit_feed_seq=1_000)
+    bench = Bench(data(tmp_path, *lines), speed_milli, window)
+    bench.pump._burst_rows = burst_rows
+    return bench
+
+
+def asked(bench: Bench) -> list[list[int]]:
+    """What each question brings until there is nothing more, by number; the end mark is last."""
+    got = []
+    while (found := bench.pump.next_input(bench.now())) is not None:
+        body, stream_ns = found
+        rows = market_rows(body)
+        bench.window.fed_seq += max(1, len(rows))
+        bench.window.ended = isinstance(body, FeedEnd)
+        got.append([row.feed_seq for row in rows] or [-1])
+        if rows:
+            assert stream_ns == rows[-1].exchange_ns
+    return got
+
+
+def flat(groups: list[list[int]]) -> list[int]:
+    return [number for group in groups for number in group]
+
+
+def test_rows_that_may_go_together_go_as_one_and_the_end_mark_comes_alone(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=19)
+    got = asked(bench)
+    assert got == [[*range(1, 9)], [*range(9, 17)], [17, 18, 19], [-1]]
+
+
+def test_a_single_row_is_a_plain_message(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=1)
+    assert isinstance(bench.ask(), FeedTrade)
+    assert isinstance(bench.ask(), FeedEnd)
+
+
+def test_a_burst_ends_where_the_credit_does(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=10)
+    bench.window.credit_feed_seq = 3
+    assert asked(bench) == [[1, 2, 3]]
+    bench.window.credit_feed_seq = 4
+    assert asked(bench) == [[4]]
+
+
+def test_a_burst_holds_only_what_is_due(tmp_path: Path) -> None:
+    bench = burst_bench(tmp_path, rows=6, speed_milli=10 * REAL_TIME)
+    assert asked(bench) == [[1]]
+    bench.boot_ns += 200 * MS  # at ten times the market's pace: two more seconds of it
+    assert asked(bench) == [[2, 3]]
+    bench.boot_ns += 100 * MS
+    assert asked(bench) == [[4]]
+
+
+def test_bursts_and_single_rows_are_the_same_rows(tmp_path: Path) -> None:
+    singly = burst_bench(tmp_path, rows=150, burst_rows=1)
+    together = burst_bench(tmp_path, rows=150, burst_rows=BURST_ROWS_MAX)
+    assert flat(asked(together)) == flat(asked(singly)) == [*range(1, 151), -1]
+    assert max(map(len, asked(burst_bench(tmp_path, 150, BURST_ROWS_MAX)))) == BURST_ROWS_MAX
+
+
+@pytest.mark.parametrize("fed", [0, 5, 8, 12])
+def test_a_restart_between_bursts_goes_on_at_the_next_row(tmp_path: Path, fed: int) -> None:
+    bench = burst_bench(tmp_path, rows=14)
+    bench.window.fed_seq = fed
+    assert flat(asked(bench)) == [*range(fed + 1, 15), -1]
