@@ -22,9 +22,9 @@ from services.strategy_engine.api import Context, Order, Quote, Side, Strategy
 
 MICRO = 1_000_000
 LOTS = 2
-AVERAGE_QUOTES = 64
-ENTER_MICRO = 1_500_000
-"""One and a half ticks away from the average."""
+AVERAGE_QUOTES = 256
+ENTER_MICRO = 1_000_000
+"""One tick away from the average: a quiet night market has such moves too."""
 LEAVE_MICRO = 250_000
 STOP_TICKS = 8
 TARGET_TICKS = 4
