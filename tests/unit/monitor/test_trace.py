@@ -90,7 +90,7 @@ CUTS = {
     (
         "market_data",
         1,
-    ): "market_data: feed_trade or feed_quote or feed_depth or feed_burst or market_progress",
+    ): f"market_data: {' or '.join(TICK_KINDS)}",
     ("risk_engine", 0): "no order",
     ("strategy_engine", 3): "strategy_engine: decision",
     ("order_router", 0): "order_router: approval",
