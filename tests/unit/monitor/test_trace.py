@@ -87,10 +87,7 @@ def test_an_order_of_the_watchdog_begins_at_the_venue(tmp_path: Path) -> None:
 
 # Step left out -> what must be reported.
 CUTS = {
-    (
-        "market_data",
-        1,
-    ): f"market_data: {' or '.join(TICK_KINDS)}",
+    ("market_data", 1): f"market_data: {' or '.join(TICK_KINDS)}",
     ("risk_engine", 0): "no order",
     ("strategy_engine", 3): "strategy_engine: decision",
     ("order_router", 0): "order_router: approval",
