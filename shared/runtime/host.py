@@ -18,7 +18,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime_ns
@@ -53,7 +53,7 @@ from shared.runtime.wires import Arrived, Wires
 HEARTBEAT_EVERY_NS = 250 * MS
 IDLE_POLL_MS = 100
 DEADMAN_S = 5
-SOURCE_BATCH = 64
+ROWS_A_TURN = 64  # of the source and of each socket; the last burst may go beyond it
 
 
 class Source(Protocol):
@@ -182,11 +182,8 @@ class Host:
         self._close()
 
     def _turn(self) -> None:
-        tap = self.service.tap
-        for arrived in self.wires.poll(self._timeout_ms()):
-            if tap is not None:
-                tap(arrived.frame)
-            self._take(arrived)
+        for arrivals in self.wires.poll(self._timeout_ms()):
+            self._take_some(arrivals)
         now = self._now()
         self._timers(now)
         self._drain_source()
@@ -203,20 +200,32 @@ class Host:
         due = min((t for t in times if t is not None), default=now.boot_ns + IDLE_POLL_MS * MS)
         return max(0, min(IDLE_POLL_MS, -(-(due - now.boot_ns) // MS)))
 
-    def _take(self, arrived: Arrived) -> None:
+    def _take_some(self, arrivals: Iterator[Arrived]) -> None:
+        """As much work from each socket as so many single rows are; the rest waits its turn."""
+        tap, rows = self.service.tap, 0
+        for arrived in arrivals:
+            if tap is not None:
+                tap(arrived.frame)
+            rows += self._take(arrived)
+            if rows >= ROWS_A_TURN:
+                return
+
+    def _take(self, arrived: Arrived) -> int:
+        """Handle one frame; how many rows it was."""
         try:
             event = decode(arrived.frame)
             self.engine.refuse_foreign(event)
             refuse_other_sender(event, arrived)
         except BadFrame as error:
             self._refuse(arrived, error)
-            return
+            return 1
         if isinstance(event.body, Heartbeat):
             self._step_internal(self.engine.hear(event, self._now()))
-            return
+            return 1
         now = self._advance(event.envelope.stream_ns)
         self._timers(now)
         self._step(event, arrived.frame, now)
+        return row_count(event.body)
 
     def _refuse(self, arrived: Arrived, error: BadFrame) -> None:
         """Nothing changes but a counter; who waits gets an answer; a broker session asks again."""
@@ -232,7 +241,7 @@ class Host:
 
     def _drain_source(self) -> None:
         source, rows = self.service.source, 0
-        while source is not None and rows < SOURCE_BATCH:
+        while source is not None and rows < ROWS_A_TURN:
             found = source.next_input(self._now())
             if found is None:
                 return

@@ -56,19 +56,23 @@ class Wires:
         for socket in self._inputs:
             self._poller.register(socket, zmq.POLLIN)
 
-    def poll(self, timeout_ms: int) -> Iterator[Arrived]:
-        """Wait for input, then yield at most `DRAIN_MAX` frames from each ready socket."""
+    def poll(self, timeout_ms: int) -> Iterator[Iterator[Arrived]]:
+        """Wait for input, then give what each ready socket has; a reader need not take all."""
         for socket, _ in self._poller.poll(timeout_ms):
-            route, peer = self._inputs[socket]
-            for _ in range(DRAIN_MAX):
-                try:
-                    parts = socket.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
-                    break  # its sender is gone, and took it along
-                sender = parts[0].decode(errors="replace") if route == "router" else peer
-                yield Arrived(parts[-1], route, sender)
-                if not socket.get(zmq.EVENTS) & zmq.POLLIN:  # cheaper than to try and fail
-                    break
+            yield self._drain(socket)
+
+    def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[Arrived]:
+        """At most `DRAIN_MAX` frames of one socket."""
+        route, peer = self._inputs[socket]
+        for _ in range(DRAIN_MAX):
+            try:
+                parts = socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return  # its sender is gone, and took it along
+            sender = parts[0].decode(errors="replace") if route == "router" else peer
+            yield Arrived(parts[-1], route, sender)
+            if not socket.get(zmq.EVENTS) & zmq.POLLIN:  # cheaper than to try and fail
+                return
 
     def send(self, out: Transmit) -> bool:
         """Hand a frame to its socket; False if the peer is away or its queue is full."""

@@ -23,6 +23,7 @@ PURE_FILES = (
     "shared/feeds/synthetic_book.py",
     "shared/feeds/synthetic_rate.py",
     "shared/runtime/admission.py",
+    "shared/runtime/bursts.py",
     "shared/runtime/effects.py",
     "shared/runtime/engine.py",
     "shared/runtime/record.py",

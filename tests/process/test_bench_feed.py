@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from services.lab.bench_feed import LINK_ROWS_TIMES, THE_LINK
+
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
@@ -22,3 +24,7 @@ def test_every_row_arrives_once_and_the_limit_is_named(bulkhead: Bulkhead) -> No
     assert found["events_per_s"] > 200, "even where others work beside it"
     assert found["reached"] is (found["events_per_s"] >= found["target_per_s"])
     assert found["limited_by"]
+    link = found["link"]
+    assert (link["ok"], link["gaps"], link["repeats"]) == (True, 0, 0)
+    assert link["events"] == ROWS * LINK_ROWS_TIMES
+    assert set(link["cpu_us_per_event"]) <= set(THE_LINK), "nobody else runs"

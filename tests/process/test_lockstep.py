@@ -36,6 +36,9 @@ def test_twice_the_same_bytes_in_every_journal(bulkhead: Bulkhead) -> None:
     assert len(journals(first)) == 8
     assert journals(first) == journals(second)
 
+    rows = Path(first["run"], "journals", "venue.journal").read_bytes()
+    assert b"feed_trade" in rows and b"feed_burst" not in rows, "one row at a time"
+
     check_run(Path(first["run"]))  # every order of the ledger arrived at the venue, once
     index = load_index(RunFolder.open(Path(first["run"])))
     holes = {order_id: missing(index.trace(order_id)) for order_id in index.order_ids()}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from proto_schemas.market_data import Level, MarketBurst, Quote, Trade
 from services.cli.incident import IncidentOptions, run_incident, write
 from services.cli.incident_files import LEFT_OUT, Redactor, log_lines, venue_record
-from services.cli.incident_text import table
+from services.cli.incident_text import facts, table
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 from tests.unit.monitor.story import FILLED, REFUSED, whole_story
@@ -150,3 +151,12 @@ def test_a_record_or_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
     assert table(("a", "b"), [("x|y", 1)]) == "| a | b |\n|---|---|\n| x/y | 1 |\n"
+
+
+def test_a_burst_shows_how_many_rows_it_had_and_the_newest_of_each_kind() -> None:
+    trades = tuple(Trade(n, "ESM30", 5, 6, 100 + n, 2) for n in (7, 9))
+    quote = Quote(8, "ESM30", 5, 6, Level(106, 1), None)
+    told = facts(MarketBurst("ESM30", trades, (quote,), ()))
+    assert told.startswith("3 rows, 7 to 9; newest Trade: feed_seq 9, ")
+    assert "price_ticks 109" in told and "newest Quote: feed_seq 8, " in told
+    assert "107" not in told, "rows that are not the newest are left out"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from services.lab import bench_feed
+from proto_schemas.enums import Side
+from proto_schemas.market_data import FeedBurst, FeedTrade
+from services.lab import bench, bench_feed
 from services.lab.bench_feed import CpuMeter, Seen, cpu_us, limits
 from shared.kernel.clock import MS
+from tests.unit.monitor.story import FILLED, Story
 
 
 def test_the_rate_leaves_the_warm_up_out_and_counts_each_row_once() -> None:
@@ -50,3 +54,26 @@ def test_the_dearer_end_of_the_link_bounds_it_and_the_venue_only_the_box(
     assert found["link_bound_per_s"] == 12_500 and found["box_bound_per_s"] == 10_000
     assert "market_data needs 80 us" in str(found["limited_by"])
     assert "too short" in str(limits({})["limited_by"])
+
+
+def test_journals_with_bursts_are_read_row_by_row(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    assert not bench_feed.follows_market(story.run)
+    story.tick(1)
+    story.burst(2, 5)
+    story.burst(5, 6)
+    seen = bench_feed.seen_by_strategy(story.write())
+    assert (list(seen.at_ns), seen.repeats) == ([1, 2, 3, 4, 5, 6], 1)
+
+
+def test_the_chain_is_timed_from_the_moment_at_which_the_venue_had_the_burst(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    rows = tuple(FeedTrade(n, "ESM30", 1, 100, 1) for n in (2, 3))
+    story.tell("venue", FeedBurst(rows, (), ()), "venue")
+    began_ns = story.boot_ns
+    story.intent(FILLED, "ema_cross-1-1", story.burst(2, 3))
+    story.sent(FILLED, "order_router", Side.BUY, "ema_cross-1-1")
+    times = bench.read_times(story.write())
+    assert [*times.latencies_us()] == [(times.order_ns[FILLED] - began_ns) / 1_000]

@@ -15,7 +15,15 @@ from proto_schemas.ledger import (
     PositionUpdate,
     ReconcileReport,
 )
-from proto_schemas.market_data import Bar, FeedStatus, FeedTrade, Mark, Trade
+from proto_schemas.market_data import (
+    Bar,
+    FeedBurst,
+    FeedStatus,
+    FeedTrade,
+    Mark,
+    MarketBurst,
+    Trade,
+)
 from proto_schemas.registry import BY_MODEL
 from proto_schemas.signals import Approval, Decision, Intent
 from shared.bus.codec import encode
@@ -114,6 +122,15 @@ class Story:
             bar = Bar(ES, STREAM_NS, MINUTE, 0, 100, 100, 100, 100, 1, 1)
             seen = self.tell("strategy_engine", bar, "market_data", cause=row)
         return seen
+
+    def burst(self, first: int, last: int) -> str:
+        """Several rows reach the strategy at once."""
+        numbers = range(first, last + 1)
+        rows = tuple(FeedTrade(n, ES, STREAM_NS, 100 + n, 1) for n in numbers)
+        came = self.tell("market_data", FeedBurst(rows, (), ()), "venue")
+        trades = tuple(Trade(n, ES, STREAM_NS, 0, 100 + n, 1) for n in numbers)
+        burst = MarketBurst(ES, trades, (), ())
+        return self.tell("strategy_engine", burst, "market_data", cause=came)
 
     def intent(self, order_id: str, signal: str, seen: str, code: str = "OK") -> None:
         intent = Intent(order_id, "ema_cross", ES, Side.BUY, 2, OrderType.MARKET, False, 100, 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 from proto_schemas.base import Envelope
@@ -65,3 +66,8 @@ def test_what_never_finds_its_other_ends_is_forgotten() -> None:
     path.add(*record("risk_engine", "intent", 12 * MS, "ema-1-5", TICK))
     path.join()
     assert found == [6 * MS]
+
+
+def test_a_burst_is_a_tick_too() -> None:
+    burst = (TRADE[0], replace(TRADE[1], kind="market_burst"), TRADE[2])
+    assert ways(burst, INTENT, ORDER) == [6 * MS]

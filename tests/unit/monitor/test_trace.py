@@ -8,7 +8,7 @@ import pytest
 
 from proto_schemas.enums import Side
 from services.monitor.journals import load_index
-from services.monitor.trace import missing, trace
+from services.monitor.trace import TICK_KINDS, missing, trace
 from shared.kernel.errors import OperatorFault
 from tests.unit.monitor.story import EXIT, FILLED, REFUSED, Story, snapshot, whole_story
 
@@ -48,6 +48,21 @@ def test_a_filled_order_is_told_from_tick_to_position(tmp_path: Path) -> None:
     assert times == sorted(times)
 
 
+def test_an_order_that_a_burst_led_to_says_which_rows_the_strategy_had(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.intent(FILLED, "ema_cross-1-1", story.burst(11, 14))
+    story.approval(FILLED, "ema_cross-1-1")
+    story.sent(FILLED, "order_router", Side.BUY, "ema_cross-1-1")
+    index = load_index(story.write())
+    found = trace(index, FILLED)
+    assert [(step.event, step.detail) for step in found.steps[:2]] == [
+        ("burst received", "4 rows, 11 to 14"),
+        ("burst seen", "4 rows, 11 to 14"),
+    ]
+    assert not [gap for gap in missing(found) if "burst" in gap or "trade" in gap]
+    assert index.tick_to_order_us(FILLED) == 500
+
+
 @pytest.mark.parametrize("any_id", [FILLED, "ema_cross-1-1", "x1order_router"])
 def test_every_id_of_an_order_leads_to_it(tmp_path: Path, any_id: str) -> None:
     index = load_index(whole_story(tmp_path).write())
@@ -72,7 +87,7 @@ def test_an_order_of_the_watchdog_begins_at_the_venue(tmp_path: Path) -> None:
 
 # Step left out -> what must be reported.
 CUTS = {
-    ("market_data", 1): "market_data: feed_trade or feed_quote or feed_depth or market_progress",
+    ("market_data", 1): f"market_data: {' or '.join(TICK_KINDS)}",
     ("risk_engine", 0): "no order",
     ("strategy_engine", 3): "strategy_engine: decision",
     ("order_router", 0): "order_router: approval",

@@ -30,6 +30,8 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated and arguments[0] in (bytes, str, int) and len(arguments) == 2:
         return PLAIN[arguments[0]]  # strict, without bounds
+    if origin is Annotated and get_origin(arguments[0]) is tuple:
+        return of_type(arguments[0])  # bounded in length only, far above what is drawn here
     if origin is Annotated:
         return _bounded(TypeAdapter(annotation).json_schema())
     if origin in (Union, UnionType):
