@@ -65,6 +65,7 @@ class MarketDataCore:
 
     def __init__(self, config: MarketDataConfig) -> None:
         self.config = config
+        self._conflates = config.conflates
         self._state = MarketDataState()
 
     def handle(self, event: Event, now: Now) -> list[Output]:
@@ -159,7 +160,7 @@ class MarketDataCore:
         outputs = self._publish(row, now.boot_ns)
         if state.feed is not FeedState.LIVE:
             outputs.append(self._become(FeedState.LIVE))
-        if self.config.conflates:
+        if self._conflates:
             outputs += self._credit_if_due(now)
         return outputs
 
@@ -175,9 +176,9 @@ class MarketDataCore:
 
     def _pass_on(self, row: Trade | Quote | Depth) -> list[Output]:
         """To the strategy: at once, or as it can take it."""
-        config = self.config
-        taken = self._state.backlog.take(row, config.hold_events) if config.conflates else None
-        return [Publish(row)] if taken is None else taken
+        if not self._conflates:
+            return [Publish(row)]
+        return self._state.backlog.take(row, self.config.hold_events)
 
     def _on_trade(self, trade: Trade) -> list[Output]:
         state = self._state
@@ -186,7 +187,7 @@ class MarketDataCore:
         if (bar := state.bars.add(trade)) is not None:
             state.last_bar = bar
             outputs.append(Publish(bar))
-        return [*outputs, *self._mark_if_due(trade)]
+        return outputs + self._mark_if_due(trade)
 
     def _on_quote(self, quote: Quote) -> list[Output]:
         state = self._state
@@ -196,7 +197,7 @@ class MarketDataCore:
             state.good_quote = None
             return self._pass_on(quote)
         state.good_quote = quote
-        return [*self._pass_on(quote), *self._mark_if_due(quote)]
+        return self._pass_on(quote) + self._mark_if_due(quote)
 
     def _on_end(self, end: FeedEnd) -> list[Output]:
         """The running bar stays open: nothing came that could close it."""
@@ -228,7 +229,7 @@ class MarketDataCore:
     def _window(self) -> int:
         """The last row for which there is room."""
         state, credit_events = self._state, self.config.credit_events
-        if not self.config.conflates:
+        if not self._conflates:
             return state.progress_feed_seq + credit_events
         return state.last_feed_seq + max(0, credit_events - len(state.backlog.unhandled))
 
@@ -279,7 +280,7 @@ class MarketDataCore:
         state = self._state
         handled = min(feed_seq, state.last_feed_seq)
         state.progress_feed_seq = max(state.progress_feed_seq, handled)
-        if not self.config.conflates:
+        if not self._conflates:
             return self._credit_if_due(now)
         caught_up = state.backlog.handled(state.progress_feed_seq, self.config.hold_events)
         return [*caught_up, *self._credit_if_due(now)]
@@ -365,6 +366,7 @@ def _clamped(price_ticks: int, quote: Quote | None) -> int:
     """An empty side sets no bound."""
     if quote is None:
         return price_ticks
-    if quote.bid is not None:
-        price_ticks = max(price_ticks, quote.bid.price_ticks)
-    return price_ticks if quote.ask is None else min(price_ticks, quote.ask.price_ticks)
+    bid, ask = quote.bid, quote.ask
+    if bid is not None and price_ticks < bid.price_ticks:
+        price_ticks = bid.price_ticks
+    return ask.price_ticks if ask is not None and price_ticks > ask.price_ticks else price_ticks

@@ -93,10 +93,11 @@ def play(core: Core, event: Event, clock_ns: int, now: Now, emit: Emit) -> int:
     """
     envelope, boot_ns, latest_ns = event.envelope, now.boot_ns, now.stream_ns
     gathered, handle = Gathered(envelope, emit), core.handle
+    moment = Now(clock_ns, boot_ns)
     for row in rows_of(event.body):  # type: ignore[arg-type]
-        if row.exchange_ns > clock_ns:
+        if clock_ns < row.exchange_ns:
             clock_ns = min(row.exchange_ns, latest_ns)
-        moment = Now(clock_ns, boot_ns)
+            moment = Now(clock_ns, boot_ns)
         for output in handle(Event(envelope, row), moment):
             gathered.take(output, moment)
     gathered.let_go()
@@ -109,7 +110,7 @@ class Gathered:
     def __init__(self, cause: Envelope, emit: Emit) -> None:
         self._cause, self._emit = cause, emit
         self._outputs: list[Any] = []
-        self._to: Any = None
+        self._to = ""
         self._now = Now(0, 0)
 
     def take(self, output: Output, now: Now) -> None:
@@ -117,7 +118,7 @@ class Gathered:
         body: Any = getattr(output, "message", None)
         kind = type(body)
         if kind in ROW_KINDS:
-            to = (type(output), output.to if type(output) is Push else body.instrument)
+            to = output.to if type(output) is Push else body.instrument
             if to != self._to or len(self._outputs) == BURST_ROWS_MAX:
                 self.let_go()
                 self._to = to
