@@ -71,7 +71,7 @@ class Wires:
                 return  # its sender is gone, and took it along
             sender = parts[0].decode(errors="replace") if route == "router" else peer
             yield Arrived(parts[-1], route, sender)
-            if not socket.get(zmq.EVENTS) & zmq.POLLIN:  # cheaper than to try and fail
+            if not int(socket.get(zmq.EVENTS)) & zmq.POLLIN:  # cheaper than to fail
                 return
 
     def send(self, out: Transmit) -> bool:
