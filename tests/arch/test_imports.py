@@ -143,7 +143,8 @@ def small_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names |= {"services/lab/bench.py", "services/lab/floors.py", "shared/runtime/engine.py"}
     names |= {"services/strategy_engine/strategies/__init__.py", "services/strategy_engine/api.py"}
     names |= {
-        f"shared/runtime/{name}.py" for name in ("admission", "effects", "record", "snapshots")
+        f"shared/runtime/{name}.py"
+        for name in ("admission", "bursts", "effects", "record", "snapshots")
     }
     names |= {"shared/bus/commands.py", "services/venue/record.py"}
     for name in sorted(names):
