@@ -24,10 +24,11 @@ from proto_schemas.registry import BY_MODEL, SERVICES, TABLE, execution_peers
 from proto_schemas.signals import Nack
 from services.lab.samples import SAMPLES, sample_envelope
 from shared.bus.codec import FRAME_MAX_BYTES, BadFrame, decode, decode_header, encode
+from shared.kernel.clock import Now
 from shared.kernel.state import state_hash
 from shared.runtime import refusals
 from shared.runtime.effects import Transmit
-from shared.runtime.host import Host
+from shared.runtime.host import Host, boot_ns
 from shared.runtime.run_folder import RunFolder
 from shared.runtime.wires import Arrived
 from tests.unit.runtime.runs import make_run
@@ -58,6 +59,9 @@ class Bench:
         stub: Any = self.sent
         self.host.wires = stub
         self.host._start_epoch()
+        # Time stands still: on a busy machine a timer of its own must not fire between two looks.
+        stands: Any = Now(0, boot_ns())
+        self.host._now = lambda: stands  # type: ignore[method-assign]
 
     def take(self, frame: bytes, route: str = "router", peer: str = PEER) -> list[Transmit]:
         self.sent.out.clear()
