@@ -65,7 +65,6 @@ class MarketDataCore:
 
     def __init__(self, config: MarketDataConfig) -> None:
         self.config = config
-        self._conflates = config.conflates
         self._state = MarketDataState()
 
     def handle(self, event: Event, now: Now) -> list[Output]:
@@ -160,7 +159,7 @@ class MarketDataCore:
         outputs = self._publish(row, now.boot_ns)
         if state.feed is not FeedState.LIVE:
             outputs.append(self._become(FeedState.LIVE))
-        if self._conflates:
+        if self.config.conflates:
             outputs += self._credit_if_due(now)
         return outputs
 
@@ -176,7 +175,7 @@ class MarketDataCore:
 
     def _pass_on(self, row: Trade | Quote | Depth) -> list[Output]:
         """To the strategy: at once, or as it can take it."""
-        if not self._conflates:
+        if not self.config.conflates:
             return [Publish(row)]
         return self._state.backlog.take(row, self.config.hold_events)
 
@@ -229,7 +228,7 @@ class MarketDataCore:
     def _window(self) -> int:
         """The last row for which there is room."""
         state, credit_events = self._state, self.config.credit_events
-        if not self._conflates:
+        if not self.config.conflates:
             return state.progress_feed_seq + credit_events
         return state.last_feed_seq + max(0, credit_events - len(state.backlog.unhandled))
 
@@ -280,7 +279,7 @@ class MarketDataCore:
         state = self._state
         handled = min(feed_seq, state.last_feed_seq)
         state.progress_feed_seq = max(state.progress_feed_seq, handled)
-        if not self._conflates:
+        if not self.config.conflates:
             return self._credit_if_due(now)
         caught_up = state.backlog.handled(state.progress_feed_seq, self.config.hold_events)
         return [*caught_up, *self._credit_if_due(now)]

@@ -31,6 +31,7 @@ from services.strategy_engine.open_orders import (
     refuse_impossible,
     refuse_impossible_terms,
 )
+from services.strategy_engine.undo import Undo
 from shared.kernel.clock import SECOND, Now
 from shared.kernel.ids import ORIGIN_STRATEGY, client_order_id, signal_id
 from shared.kernel.order_states import is_live
@@ -71,7 +72,7 @@ class Desk:
         self.state = DeskState()
         self.now = Now(0, 0)
         self._wanted: list[Request] = []
-        self._before: list[tuple[object, str, object]] = []
+        self.undo = Undo()
 
     # --- what the strategy sees -----------------------------------------------------------------
 
@@ -143,7 +144,8 @@ class Desk:
         order = self.state.orders.get(client_order_id)
         if order is None or order.change == CANCEL:
             return False
-        self._set(order, "change", CANCEL)
+        self.undo.keep(client_order_id, order, "change")
+        order.change = CANCEL
         subject = f"{CANCEL}:{client_order_id}"
         intent = CancelIntent(self.config.strategy, client_order_id)
         self._wanted.append(
@@ -162,9 +164,11 @@ class Desk:
         if obstacle or reference_ticks is None:
             self._suppress(obstacle or "NO_PRICE")
             return False
-        self._set(self.state, "counter", self.state.counter + 1)
+        self.undo.keep("counter", self.state, "counter")
+        self.state.counter += 1
         change_id = (self.state.epoch << 32) + self.state.counter
-        self._set(order, "change", REPLACE)
+        self.undo.keep(client_order_id, order, "change")
+        order.change = REPLACE
         intent = ReplaceIntent(
             self.config.strategy, client_order_id, change_id, lots, price_ticks, reference_ticks,
             self._expires_ns(), self.state.data_ns,
@@ -181,8 +185,8 @@ class Desk:
         return quote.bid.price_ticks if quote is not None and quote.bid is not None else None
 
     def _suppress(self, reason: str) -> None:
-        counts = self.state.suppressed
-        self._set(self.state, "suppressed", {**counts, reason: counts.get(reason, 0) + 1})
+        self.undo.keep("suppressed", self.state, "suppressed")
+        self.state.suppressed[reason] = self.state.suppressed.get(reason, 0) + 1
 
     def _expires_ns(self) -> int:
         return self.now.boot_ns + self.config.tunables.intent_ttl_ns
@@ -204,7 +208,8 @@ class Desk:
 
     def _next_id(self) -> str:
         state = self.state
-        self._set(state, "counter", state.counter + 1)
+        self.undo.keep("counter", state, "counter")
+        state.counter += 1
         return client_order_id(state.install_id, ORIGIN_STRATEGY, state.epoch, state.counter)
 
     def _open(self, wish: Wish, reference_ticks: int) -> str:
@@ -235,21 +240,6 @@ class Desk:
         """Intents of the hook that just ended, ready to leave."""
         wanted, self._wanted = self._wanted, []
         return wanted
-
-    def begin_call(self) -> None:
-        """A hook is about to be called."""
-        self._before.clear()
-
-    def undo_call(self) -> None:
-        """The hook counts as not called: a replay does not call it, and must come to the same."""
-        while self._before:
-            owner, name, value = self._before.pop()
-            setattr(owner, name, value)
-
-    def _set(self, owner: object, name: str, value: object) -> None:
-        """Change what a hook may change, besides its new orders."""
-        self._before.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, value)
 
     def withdraw_wanted(self) -> int:
         """The hook raised: nothing that it wanted leaves. Returns how many."""

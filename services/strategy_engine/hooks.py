@@ -82,7 +82,7 @@ class Hooks:
         if self.state.paused:
             return []
         self._calls += 1
-        self._desk.begin_call()
+        self._desk.undo.begin()
         try:
             if self._is_cut():
                 raise HookOverran
@@ -113,7 +113,7 @@ class Hooks:
             self.cut(self._verdict)
         fix = "Make the hook shorter or raise strategy_engine.hook_limit_ns, then bulkhead reload."
         told = self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
-        self._desk.undo_call()
+        self._desk.undo.take_back()
         return told
 
     def _pause(self, event: str, why: str, hook: Hook, **fields: str | int) -> list[Output]:

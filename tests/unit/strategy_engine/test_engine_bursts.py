@@ -14,7 +14,9 @@ from proto_schemas.market_data import MarketBurst, MarketProgress, Trade
 from services.strategy_engine.api import Context, Side, Strategy
 from services.strategy_engine.config import StrategyEngineConfig, Tunables
 from services.strategy_engine.core import StrategyEngineCore
+from services.strategy_engine.desk import OPEN_ORDERS_MAX
 from services.strategy_engine.hooks import HookOverran, call_directly
+from services.strategy_engine.open_orders import CANCEL
 from shared.bus.codec import decode, encode
 from shared.kernel.clock import SECOND, Now
 from shared.kernel.outputs import Event
@@ -168,3 +170,29 @@ def test_rows_that_were_seen_are_not_shown_again() -> None:
     overlapping = burst(first=4)
     box.take(Event(replace(overlapping.envelope, seq=3), overlapping.body))
     assert box.strategy.called == [*range(1, 4 + ROWS)]
+
+
+class Cancels(EveryTick):
+    """Cancels what it asked for a row before, and asks for what nobody may have."""
+
+    def on_trade(self, ctx: Context, trade: Trade) -> None:
+        super().on_trade(ctx, trade)
+        for order in ctx.open_orders:
+            ctx.cancel(order.client_order_id)
+        if trade.feed_seq == CUT_AT:
+            for _ in range(2 * OPEN_ORDERS_MAX):
+                ctx.market(Side.BUY, 1)
+
+
+def test_nothing_that_a_cut_off_call_did_on_the_desk_is_left() -> None:
+    live, twin = Box(Cancels(), Slow(CUT_AT)).ready(), Box(Cancels()).ready()
+    one = burst()
+    step = live.take(one)
+    verdict = live.core.verdict()
+    assert verdict is not None
+    twin.take(event(verdict, producer="strategy_engine"))
+    assert twin.take(one).digest == step.digest
+    ours, theirs = (box.core._desk.state for box in (live, twin))
+    assert ours == theirs
+    assert ours.counter == CUT_AT - 1 and ours.suppressed == {}
+    assert [order.change for order in ours.orders.values()] == [CANCEL] * (CUT_AT - 1)
