@@ -9,18 +9,14 @@ line when something in it changed that matters.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from proto_schemas.base import Message
-from proto_schemas.control import Control, Undelivered
-from proto_schemas.ledger import PositionUpdate
-from proto_schemas.market_data import FeedStatus
+from proto_schemas.base import Envelope, Message
 from shared.kernel.clock import SECOND, Now
-from shared.kernel.outputs import Event
 from shared.markets import SECONDS_PER_DAY, format_day
-from shared.runtime.record import peek_record, unpack_record
+from shared.runtime.record import open_record
 
 KEPT = frozenset(
     {
@@ -37,23 +33,14 @@ KEPT = frozenset(
 TOO_LONG_FOR_A_LINE = {"strategy_file": "source"}
 
 
-def _control(body: Control) -> object:
-    return body.mode, body.phase, body.reason, body.flat, body.reconciled, body.kill_id
-
-
-def _feed(body: FeedStatus) -> object:
-    return body.state
-
-
-def _position(body: PositionUpdate) -> object:
-    return body.position_lots, body.realised_mills, body.fees_mills
-
+Plain = Mapping[str, Any]
+"""A message's fields as they stand in its frame."""
 
 # What of a repeated message must differ from the last one for a line.
-CHANGES: dict[str, Callable[[Any], object]] = {
-    "control": _control,
-    "feed_status": _feed,
-    "position_update": _position,
+CHANGES: dict[str, tuple[str, ...]] = {
+    "control": ("mode", "phase", "reason", "flat", "reconciled", "kill_id"),
+    "feed_status": ("state",),
+    "position_update": ("position_lots", "realised_mills", "fees_mills"),
 }
 
 
@@ -61,36 +48,36 @@ class Auditor:
     """Turns journal records into lines. Keeps the last value of what is repeated, per reader."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, ...], object] = {}
+        self._last: dict[tuple[str, ...], list[Any]] = {}
 
     def line(self, layer: str, payload: bytes) -> tuple[int, dict[str, object]] | None:
         """Return (boot time, line) of one record of `layer`'s journal; None: it has no line."""
-        if peek_record(payload)[0].kind not in KEPT:
-            return None
-        event, now, _ = unpack_record(payload)
-        if not self._is_news(layer, event):
-            return None
-        return now.boot_ns, make_line(layer, event, now)
+        return self.line_of(layer, *open_record(payload))
 
-    def _is_news(self, layer: str, event: Event) -> bool:
-        if isinstance(event.body, Undelivered):
-            return event.body.kind == "new_order"  # the others are repeated by their senders
-        pick = CHANGES.get(event.envelope.kind)
-        if pick is None:
+    def line_of(
+        self, layer: str, envelope: Envelope, body: Plain, now: Now
+    ) -> tuple[int, dict[str, object]] | None:
+        """The same of a record that was opened already. What is journaled was validated once."""
+        if envelope.kind not in KEPT or not self._is_news(layer, envelope.kind, body):
+            return None
+        return now.boot_ns, make_line(layer, envelope, body, now)
+
+    def _is_news(self, layer: str, kind: str, body: Plain) -> bool:
+        if kind == "undelivered":
+            return bool(body["kind"] == "new_order")  # the others are repeated by their senders
+        names = CHANGES.get(kind)
+        if names is None:
             return True
-        names = (getattr(event.body, name, "") for name in ("strategy", "instrument"))
-        key = (layer, event.envelope.kind, *names)
-        value = pick(event.body)
+        key = (layer, kind, *(str(body.get(name, "")) for name in ("strategy", "instrument")))
+        value = [body.get(name) for name in names]
         changed = self._last.get(key) != value
         self._last[key] = value
         return changed
 
 
-def make_line(layer: str, event: Event, now: Now) -> dict[str, object]:
+def make_line(layer: str, envelope: Envelope, body: Plain, now: Now) -> dict[str, object]:
     """One line: when, who, what, belonging to what, and the message's own fields."""
-    envelope = event.envelope
-    fields = body_fields(event.body)
-    fields.pop(TOO_LONG_FOR_A_LINE.get(envelope.kind, ""), None)
+    too_long = TOO_LONG_FOR_A_LINE.get(envelope.kind)
     return {
         "stream_time": iso_utc(now.stream_ns),
         "boot_ns": now.boot_ns,
@@ -100,7 +87,7 @@ def make_line(layer: str, event: Event, now: Now) -> dict[str, object]:
         "sender": envelope.producer,
         "message_id": envelope.id,
         "correlation_id": envelope.correlation_id,
-        **fields,
+        **{name: value for name, value in body.items() if name != too_long},
     }
 
 

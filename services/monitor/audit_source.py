@@ -23,7 +23,7 @@ from shared.journal import JournalTail
 from shared.kernel.clock import Now
 from shared.kernel.errors import Fault
 from shared.runtime.paths import TICK_TO_ORDER, Paths
-from shared.runtime.record import peek_record
+from shared.runtime.record import open_record
 from shared.runtime.run_folder import RunFolder
 
 OWN_NAME = "monitor"
@@ -108,10 +108,10 @@ class AuditSource:
         return records
 
     def _take(self, name: str, payload: bytes) -> None:
-        envelope, now = peek_record(payload)
+        envelope, body, now = open_record(payload)
         self._last_seen_ns[name] = now.boot_ns
         self._order_path.add(name, envelope, now)
-        found = self._auditor.line(name, payload)
+        found = self._auditor.line_of(name, envelope, body, now)
         if found is not None:
             self._merge.add(*found)
 

@@ -6,6 +6,8 @@ record is `msgpack([stream_ns, boot_ns, frame, digest])`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgpack
 
 from proto_schemas.base import Envelope
@@ -25,6 +27,13 @@ def unpack_record(payload: bytes) -> tuple[Event, Now, bytes]:
     """Return (input, moment, digest); `OurFault` if the bytes are no record."""
     stream_ns, boot_ns, frame, digest = split_record(payload)
     return decode(frame), Now(stream_ns, boot_ns), digest
+
+
+def open_record(payload: bytes) -> tuple[Envelope, dict[str, Any], Now]:
+    """Return (envelope, body as plain values, moment) without validating the body again."""
+    stream_ns, boot_ns, frame, _ = split_record(payload)
+    envelope, plain = decode_header(frame)
+    return envelope, plain, Now(stream_ns, boot_ns)
 
 
 def peek_record(payload: bytes) -> tuple[Envelope, Now]:
