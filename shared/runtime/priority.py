@@ -1,7 +1,7 @@
 """Table `[host]`: how the machine is to treat this run's processes. All of it is optional.
 
 The five processes between a tick and its order may get a real-time priority or processors of their
-own; the others may be made to step back. Nothing here changes what is decided, only when. Trading
+own; ledger and monitor step back a little. Nothing here changes what is decided, only when. Trading
 is better late than starved, so a real-time process that never waits is stopped by its dead-man
 timer, and the kernel keeps a part of each second for everybody else.
 
@@ -23,6 +23,8 @@ from shared.runtime.settings import load
 TABLE = "host"
 ORDER_PATH = ("venue", "market_data", "strategy_engine", "risk_engine", "order_router")
 """From the tick to the order, in this order."""
+WATCHDOG = "watchdog"
+"""Steps back for nobody: it must be able to stop the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,13 @@ class HostTable:
     """What may stand in `[host]`.
 
     `order_path_realtime`: SCHED_FIFO priority of the order path, 0 for none. `order_path_cpus`:
-    processors it may use, such as `2,3`; empty for all. `others_nice`: how far the other processes
-    step back.
+    processors it may use, such as `2,3`; empty for all. `others_nice`: how far the ledger and the
+    monitor step back, because an order must not wait for its bookkeeping.
     """
 
     order_path_realtime: Annotated[StrictInt, Field(ge=0, le=50)] = 0
     order_path_cpus: Annotated[StrictStr, Field(pattern=r"^([0-9]+(,[0-9]+)*)?$")] = ""
-    others_nice: Annotated[StrictInt, Field(ge=0, le=19)] = 0
+    others_nice: Annotated[StrictInt, Field(ge=0, le=19)] = 5
 
     @property
     def cpus(self) -> set[int]:
@@ -53,7 +55,7 @@ def apply(run: RunFolder, service: str) -> None:
     """Ask the kernel for it; `OperatorFault` if this user may not have it."""
     table = read(run)
     if service not in ORDER_PATH:
-        os.nice(table.others_nice)
+        os.nice(0 if service == WATCHDOG else table.others_nice)
         return
     if table.cpus:
         _pin(table.cpus)

@@ -47,10 +47,15 @@ def applied(run: RunFolder, service: str) -> dict[str, object]:
     return found
 
 
-def test_without_the_table_nothing_is_asked_for(tmp_path: Path) -> None:
-    found = applied(make_run(tmp_path), "order_router")
-    assert found["fifo"] is False and found["nice"] == os.nice(0)
-    assert found["cpus"] == sorted(os.sched_getaffinity(0))
+def test_without_the_table_nothing_is_asked_for_the_order_path(tmp_path: Path) -> None:
+    for service in (*priority.ORDER_PATH, priority.WATCHDOG):
+        found = applied(make_run(tmp_path), service)
+        assert found["fifo"] is False and found["nice"] == os.nice(0)
+        assert found["cpus"] == sorted(os.sched_getaffinity(0))
+
+
+def test_bookkeeping_steps_back_for_orders(tmp_path: Path) -> None:
+    assert applied(make_run(tmp_path), "order_state")["nice"] == min(19, os.nice(0) + 5)
 
 
 def test_the_order_path_is_pinned_and_the_others_step_back(tmp_path: Path) -> None:
