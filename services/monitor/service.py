@@ -12,6 +12,8 @@ from shared.runtime.run_folder import RunFolder
 
 NICE = 10
 """Following the journals may wait; the order path may not wait for it."""
+LINGER_S = 0.02
+"""Nobody waits for it but a person."""
 
 
 def make_core(run: RunFolder) -> MonitorCore:
@@ -25,4 +27,4 @@ def build(run: RunFolder) -> Service:
     core.pid = os.getpid()
     os.nice(NICE)
     source = AuditSource(run, load(run).tunables)
-    return Service(NAME, core, source, paths=source.paths)
+    return Service(NAME, core, source, paths=source.paths, linger_s=LINGER_S)

@@ -18,6 +18,8 @@ from shared.bus.codec import FRAME_MAX_BYTES, decode
 from shared.kernel.outputs import Event
 
 BUFFER_MAX = 10_000
+FIRST = (1, 1)
+"""Epoch and sequence of the first message that a stream ever has."""
 KEPT_MAX = 1_024
 KEPT_BYTES_MAX = 9 * FRAME_MAX_BYTES // 10  # all of it goes into one frame, with its envelope
 
@@ -103,7 +105,12 @@ class StreamLog:
             self.kept_bytes -= len(kept.popleft()[2])
 
     def after(self, epoch: int, seq: int) -> tuple[bytes, ...] | None:
-        """Frames after that position; None if we no longer know that position."""
+        """Frames after that position; None if we no longer know that position.
+
+        Position (0, 0) is a reader's that has heard nothing yet: it gets all, if all is kept.
+        """
+        if (epoch, seq) == (0, 0) and self.kept and self.kept[0][:2] == FIRST:
+            return tuple(frame for _, _, frame in self.kept)
         for index, (kept_epoch, kept_seq, _) in enumerate(self.kept):
             if (kept_epoch, kept_seq) == (epoch, seq):
                 return tuple(frame for _, _, frame in list(self.kept)[index + 1 :])

@@ -84,6 +84,8 @@ class Service:
     """Called once, when the journal has been stepped and new inputs are about to come."""
     first_input: Callable[[], Message | None] = lambda: None
     """Asked once, right after `Started`: an input that must come before any other."""
+    linger_s: float = 0.0
+    """How long to let more messages come once there are some; see `Wires.poll`."""
     metrics_port: int = 0
     metrics_address: str = LOOPBACK
     paths: Paths | None = None
@@ -182,7 +184,7 @@ class Host:
         self._close()
 
     def _turn(self) -> None:
-        for arrivals in self.wires.poll(self._timeout_ms()):
+        for arrivals in self.wires.poll(self._timeout_ms(), self.service.linger_s):
             self._take_some(arrivals)
         now = self._now()
         self._timers(now)

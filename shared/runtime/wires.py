@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from time import sleep
 from typing import NamedTuple
 
 import zmq
@@ -56,9 +57,16 @@ class Wires:
         for socket in self._inputs:
             self._poller.register(socket, zmq.POLLIN)
 
-    def poll(self, timeout_ms: int) -> Iterator[Iterator[Arrived]]:
-        """Wait for input, then give what each ready socket has; a reader need not take all."""
-        for socket, _ in self._poller.poll(timeout_ms):
+    def poll(self, timeout_ms: int, linger_s: float = 0.0) -> Iterator[Iterator[Arrived]]:
+        """Wait for input, then give what each ready socket has; a reader need not take all.
+
+        `linger_s`: how long to let more come first. A process that is in no hurry is woken once for
+        many messages then, and leaves the processors to those that are.
+        """
+        ready = self._poller.poll(timeout_ms)
+        if ready and linger_s:
+            sleep(linger_s)
+        for socket, _ in ready:
             yield self._drain(socket)
 
     def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[Arrived]:

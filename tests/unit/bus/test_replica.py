@@ -117,7 +117,18 @@ def test_the_owner_remembers_what_it_sent_across_its_own_epochs() -> None:
     assert log.last() == (2, 1)
     assert log.after(1, 1) == (b"1/2", b"2/1")
     assert log.after(2, 1) == ()
-    assert log.after(1, 3) is None and log.after(0, 0) is None
+    assert log.after(1, 3) is None
+
+
+def test_a_reader_that_has_heard_nothing_gets_all_while_all_is_kept() -> None:
+    """It came too late for the first messages; to a replay it must not make a difference."""
+    log = StreamLog()
+    log.add(1, 1, b"1/1")
+    log.add(2, 1, b"2/1")
+    assert log.after(0, 0) == (b"1/1", b"2/1")
+    for seq in range(2, KEPT_MAX + 1):
+        log.add(2, seq, b"")
+    assert log.after(0, 0) is None
 
 
 def test_the_owner_forgets_the_oldest() -> None:

@@ -9,6 +9,7 @@ from proto_schemas.control import Blind, PeerStatus, Sighted, SnapshotRequest
 from proto_schemas.ledger import PositionUpdate
 from proto_schemas.market_data import Mark
 from shared.bus.codec import decode, encode
+from shared.bus.replica import KEPT_MAX
 from shared.kernel.clock import Now
 from shared.kernel.outputs import Event, Output, Publish
 from shared.runtime.effects import Transmit
@@ -108,15 +109,24 @@ def joined() -> tuple[Node, Node]:
     return source, node
 
 
-def test_a_reader_asks_when_it_starts_and_is_shown_the_whole_state() -> None:
+def test_a_reader_that_starts_late_is_shown_all_that_was_said_while_all_is_kept() -> None:
     source, node = owner(), reader()
     publish(source)
     publish(source)
+    node.start()
+    carry(node, source)
+    assert shown(node) == ["Started", "1", "2", "Sighted"]
+
+
+def test_a_reader_asks_when_it_starts_and_is_shown_the_whole_state() -> None:
+    source, node = owner(), reader()
+    for _ in range(KEPT_MAX + 1):
+        publish(source)
     step = node.start()
     asks = [e for e in step.effects if isinstance(e, Transmit)]
     assert [decode(a.frame).body for a in asks] == [SnapshotRequest("ledger", 0, 0)]
     carry(node, source)
-    assert shown(node) == ["Started", "Replace", "2", "Sighted"]
+    assert shown(node) == ["Started", "Replace", str(KEPT_MAX + 1), "Sighted"]
 
 
 def test_a_gap_blinds_asks_and_is_filled_with_what_was_missed() -> None:
