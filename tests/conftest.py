@@ -19,12 +19,17 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real processes and containers get a marker by their folder; `-m "not process"` leaves out."""
+    """Real processes and containers get a marker by their folder; `-m "not process"` leaves out.
+
+    Containers come last: their stack stays up until the end, and would take processor time (and
+    ports) from tests that measure.
+    """
     for item in items:
         if item.path.is_relative_to(TESTS / "process"):
             item.add_marker(pytest.mark.process)
         if item.path.is_relative_to(TESTS / "container"):
             item.add_marker(pytest.mark.container)
+    items.sort(key=lambda item: item.path.is_relative_to(TESTS / "container"))
 
 
 @pytest.fixture(scope="session")
