@@ -79,7 +79,7 @@ def test_a_crash_loop_pulls_the_switch_is_given_up_and_comes_back_by_name(paper:
         end_it()
         return str(status(paper)["reason"]).startswith("KILL")
 
-    wait_until("the budget trips", tripped, timeout_s=40)
+    wait_until("the budget trips", tripped, timeout_s=90)
     wait_until("it ends flat", lambda: status(paper)["phase"] == "FLAT")
     kill_id = status(paper)["kill_id"]
     log = (run_of(paper) / "logs" / "watchdog.log").read_text()
@@ -89,7 +89,7 @@ def test_a_crash_loop_pulls_the_switch_is_given_up_and_comes_back_by_name(paper:
         end_it()
         return "deaths in" in status(paper)["services"][VICTIM]["state"]
 
-    wait_until("it is given up", given_up, timeout_s=40)
+    wait_until("it is given up", given_up, timeout_s=90)
     assert status(paper)["services"][VICTIM]["pid"] == 0
     assert paper("restart", VICTIM, "--json").code == 0
     ended = paper("resume", "--kill-id", kill_id, "--operator", "me", "--reason", "x", "--json")

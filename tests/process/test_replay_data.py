@@ -30,7 +30,7 @@ def real(folder: str) -> Path:
 def replay(bulkhead: Bulkhead, path: Path, instrument: str) -> dict[str, Any]:
     """At full speed; ends well and trades, and its evidence is whole."""
     options = ("--instrument", instrument, "--strategy", "ema_cross", "--speed", "max", "--json")
-    ended = bulkhead("replay", str(path), *options, timeout_s=110)
+    ended = bulkhead("replay", str(path), *options, timeout_s=220)
     report = ended.report
     assert ended.code == 0, (report, ended.err[-3000:])
     assert report["ok"] is True and report["reconciled"] is True
@@ -96,7 +96,7 @@ def bend_the_evidence(run: Path) -> None:
 def test_databento_quotes_and_trades_go_through_whole(bulkhead: Bulkhead) -> None:
     """Four minutes are too short for the strategy to trade; every quote and trade arrives."""
     path = real("databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02.dbn.zst")
-    ended = bulkhead("replay", str(path), "--instrument", "ESU24", "--json", timeout_s=110)
+    ended = bulkhead("replay", str(path), "--instrument", "ESU24", "--json", timeout_s=220)
     assert ended.code == 0 and ended.report["ok"] is True, (ended.report, ended.err[-3000:])
     assert feed_counts(ended.report) == {
         "rows_in": 2_288, "rows_other": 0, "rows_bad": 0, "events_out": 2_288, "gaps": 0,

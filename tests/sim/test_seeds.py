@@ -23,7 +23,7 @@ print(blake2b("\\n".join(replay_seed(int(sys.argv[1]))).encode(), digest_size=16
 
 
 def test_no_seed_breaks_an_invariant() -> None:
-    report = run_seeds(first_seed=1_000, seeds=60)
+    report = run_seeds(first_seed=1_000, seeds=60, jobs=os.cpu_count() or 1)
     assert [f"{each.seed}: {each.invariant} {each.detail}" for each in report.failures] == []
     assert report.counts["orders_at_venue"] > 1_000
     assert report.counts["kills"] > 100
@@ -47,7 +47,7 @@ def test_a_seed_that_once_failed_holds(seed: int, kills: int) -> None:
 
 
 def test_fifty_kills_at_random_moments_end_flat_and_trade_again() -> None:
-    report = run_seeds(first_seed=5_000, seeds=10, kills=5)
+    report = run_seeds(first_seed=5_000, seeds=10, kills=5, jobs=os.cpu_count() or 1)
     assert [f"{each.replay}: {each.invariant} {each.detail}" for each in report.failures] == []
     assert report.counts["kill_switches"] == 50
     assert report.counts["orders_at_venue"] > 1_000
