@@ -23,6 +23,10 @@ def readings(state: WatchdogState, now: Now) -> Readings:
     if session.snapshot is not None:
         age_ns = max(0, now.boot_ns - session.snapshot_asked_ns)
         found["bulkhead_account_age_seconds",] = age_ns
-        lots = [((each.instrument,), each.position_lots) for each in session.snapshot.positions]
-        found |= labelled("bulkhead_broker_position_lots", lots)
+        # The account leaves out what is flat; a person wants to see the 0.
+        lots = {instrument: 0 for _, instrument in state.sights.ledger_lots}
+        lots |= {each.instrument: each.position_lots for each in session.snapshot.positions}
+        found |= labelled(
+            "bulkhead_broker_position_lots", [((name,), held) for name, held in lots.items()]
+        )
     return found
