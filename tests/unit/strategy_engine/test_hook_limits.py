@@ -24,7 +24,7 @@ from shared.kernel.clock import MS
 from shared.kernel.errors import OperatorFault
 from shared.kernel.outputs import Log, Output, Request
 from tests.support import bodies, event
-from tests.unit.strategy_engine.test_engine_core import ES, Rig, Script, buy
+from tests.unit.strategy_engine.rig import ES, Rig, Script, buy
 
 LIMIT_NS = 50 * MS
 

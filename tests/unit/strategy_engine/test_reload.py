@@ -32,7 +32,7 @@ from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Event, Log, Output, Reply, Request
 from shared.kernel.pack import Unpackable, pack, unpack
 from tests.support import bodies, event, now, started
-from tests.unit.strategy_engine.test_engine_core import ES, MARKET, control
+from tests.unit.strategy_engine.rig import ES, MARKET, control
 
 # Counts trades; buys one lot at every second trade of each life of its memory.
 CODE = """
