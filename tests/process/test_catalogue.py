@@ -11,21 +11,13 @@ import pytest
 
 from shared.catalogue import Manifest, is_catalogue
 from tests.process.conftest import finish
+from tests.real_data import real
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
-DATA = Path(__file__).resolve().parents[3] / "shared/data"
 QUOTES = "databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02.dbn.zst"
 ORDERS = "databento-es/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
-
-
-def real(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        print(f"skipped: no real data at {path}")
-        pytest.skip(f"no real data at {path}")
-    return path
 
 
 # files, contract, rows in them, rows of the feed, whether the strategy gets to trade

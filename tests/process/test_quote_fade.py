@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.feeds import open_feed
-from shared.kernel.errors import OperatorFault
-from shared.markets import parse_contract
 from tests.process.independent import check_run, journaled, orders_received, received
+from tests.real_data import real
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
-DATA = Path(__file__).resolve().parents[3] / "shared/data/databento-es"
+QUOTES = "databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02.dbn.zst"
 MADE_UP_ROWS = "12000"
 
 
@@ -50,23 +48,9 @@ def test_it_works_quotes_over_the_made_up_market_and_ends_flat(bulkhead: Bulkhea
     assert traced.code == 0 and traced.report["missing"] == [], traced.out
 
 
-def quotes_file() -> Path:
-    """Recorded quotes; skips, with the reason, where there are none or nothing reads them."""
-    found = sorted(DATA.glob("*mbp-1*")) if DATA.exists() else []
-    if not found:
-        print(f"skipped: no recorded quotes in {DATA}")
-        pytest.skip(f"no recorded quotes in {DATA}")
-    try:
-        open_feed(found[0], parse_contract("ESU24")).close()
-    except OperatorFault as fault:
-        print(f"skipped: nothing here reads {found[0].name}: {fault}")
-        pytest.skip(f"nothing here reads {found[0].name}: {fault}")
-    return found[0]
-
-
 @pytest.mark.timeout(180)
 def test_it_works_recorded_quotes_and_ends_flat(bulkhead: Bulkhead) -> None:
-    path = quotes_file()
+    path = real(QUOTES)
     report = replay(bulkhead, str(path), "--instrument", "ESU24", "--speed", "20")
     assert report["orders"] > 0, "a maker's entry was sent"
     assert report["ticks"] == report["events_out"] > 2_000

@@ -12,19 +12,10 @@ from services.monitor.trace import missing
 from shared.feeds import SAMPLE_PATH
 from shared.runtime.run_folder import RunFolder
 from tests.process.independent import check_run
+from tests.real_data import real
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
-
-DATA = Path(__file__).resolve().parents[3] / "shared/data"
-
-
-def real(folder: str) -> Path:
-    path = DATA / folder
-    if not path.exists():
-        print(f"skipped: no real data at {path}")
-        pytest.skip(f"no real data at {path}")
-    return path
 
 
 def replay(bulkhead: Bulkhead, path: Path, instrument: str) -> dict[str, Any]:

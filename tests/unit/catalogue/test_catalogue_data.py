@@ -12,18 +12,10 @@ from shared.catalogue import Manifest, open_recorded
 from shared.feeds import TradeRow
 from shared.kernel.errors import OperatorFault
 from shared.markets import MONTH_LETTERS, parse_contract
+from tests.real_data import DATA, real
 from tests.unit.catalogue.imports import stored, take
 
-DATA = Path(__file__).resolve().parents[4] / "shared/data"
 ES_MINUTES = "lean-es/minute"
-
-
-def real(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        print(f"skipped: no real data at {path}")
-        pytest.skip(f"no real data at {path}")
-    return path
 
 
 def said(path: Path) -> str:

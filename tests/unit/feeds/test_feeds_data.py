@@ -12,17 +12,10 @@ from shared.feeds import SAMPLE_PATH, Feed, FeedCounts, QuoteRow, TradeRow, open
 from shared.feeds.samples.generate import sample_text, write_sample
 from shared.kernel.errors import OperatorFault
 from shared.markets import format_day, new_york_day_and_second, parse_contract, trading_day
+from tests.real_data import real
 
-DATA = Path(__file__).resolve().parents[4] / "shared/data"
 SAMPLE_MAX_BYTES = 120_000
 NS_PER_MINUTE = 60 * 10**9
-
-
-def real(folder: str) -> Path:
-    path = DATA / folder
-    if not path.exists():
-        pytest.skip(f"no real data at {path}")
-    return path
 
 
 def test_es_2018_is_read_to_the_last_row() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -19,15 +18,13 @@ from shared.markets import (
     ticks_from_nanos,
     ticks_from_text,
 )
+from tests.real_data import real
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-LEAN_TABLE = REPOSITORY.parent / "shared/data/lean-reference/symbol-properties-database.csv"
+LEAN_TABLE = "lean-reference/symbol-properties-database.csv"
 
 
 def test_ticks_and_values_equal_leans_table() -> None:
-    if not LEAN_TABLE.exists():
-        pytest.skip(f"no reference table at {LEAN_TABLE}")
-    with LEAN_TABLE.open(newline="") as stream:
+    with real(LEAN_TABLE).open(newline="") as stream:
         rows = {(row[0], row[1]): row for row in csv.reader(stream) if len(row) > 6}
     for product in PRODUCTS.values():
         row = rows[(product.exchange.lower(), product.root)]
