@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.exit_codes import NOT_OK, OK
-from services.cli.follow import Look, field, follow
+from services.cli.follow import Look, field
 from services.cli.output import note, print_json, say_report
-from services.cli.playing import checked_run
+from services.cli.playing import checked_run, followed
 from services.cli.runs import NewRun, Tables, remove_sockets
 from services.cli.supervisor import Supervised
 from services.cli.supervisor_config import service_programs
@@ -50,13 +50,9 @@ def _whole_way(options: FeedBenchOptions) -> dict[str, object]:
         pids = {name: info.pid for name, info in seen.processes.items()}
         meter.look(pids, feed_seq if isinstance(feed_seq, int) else 0, options.rows)
 
-    try:
-        with Supervised(run) as supervised:
-            if not options.as_json:
-                note(f"{options.rows:,} made-up rows, as fast as they go")
-            follow(supervised, look, None)
-    finally:
-        remove_sockets(run)
+    if not options.as_json:
+        note(f"{options.rows:,} made-up rows, as fast as they go")
+    followed(run, look)
     return bench_feed.report(run, options.rows, meter, load_before)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.exit_codes import OK
-from services.cli.follow import Look, follow
+from services.cli.follow import Look
 from services.cli.output import note, print_json, say_report
-from services.cli.playing import checked_run
-from services.cli.runs import NewRun, Tables, remove_sockets
-from services.cli.supervisor import Supervised
+from services.cli.playing import checked_run, followed
+from services.cli.runs import NewRun, Tables
 from services.lab import bench, bench_figures
+from services.lab.chain_times import read_times
 from services.lab.floors import saturation
 from shared.runtime.run_folder import RunFolder
 
@@ -42,11 +42,14 @@ def run_bench_figures(options: FiguresOptions) -> int:
         paced = _played(options, data, REAL_TIME_MILLI, memory)
         at_once = _played(options, data, AT_ONCE_MILLI, memory)
         floor_per_s = saturation("unix", folder, FLOOR_S)
-    full_per_s = bench_figures.saturation_per_s(at_once)
+    times = read_times(paced)
+    full_per_s = bench_figures.saturation_per_s(read_times(at_once))
     result: dict[str, object] = {
         "rate": options.rate_per_s,
-        **bench_figures.latency_us(paced),
-        "core_us_per_order": bench_figures.core_us_per_order(paced),
+        **bench_figures.latency_us(times),
+        "core_us_per_order": bench_figures.core_us_per_order(
+            paced, len(times.orders_ns.get("venue", {}))
+        ),
         "memory_mib": memory.mib(),
         "saturation_per_s": full_per_s,
         "floor_saturation_per_s": round(floor_per_s),
@@ -72,9 +75,5 @@ def _played(
 
     if not options.as_json:
         note("as fast as it goes" if not speed_milli else f"{options.rate_per_s} ticks a second")
-    try:
-        with Supervised(run) as supervised:
-            follow(supervised, look, None)
-    finally:
-        remove_sockets(run)
+    followed(run, look)
     return run

@@ -7,12 +7,13 @@ journals are read for the result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from proto_schemas.control import StatusReport
 from services.cli.checks import check_run
-from services.cli.follow import follow
+from services.cli.follow import Look, follow
 from services.cli.outcome import Outcome, summary_of
 from services.cli.output import CommandFailed
 from services.cli.runs import NewRun, create_run, discard_run, publish_run, remove_sockets
@@ -42,14 +43,22 @@ def play(
     """
     run = checked_run(new, root)
     outcome.run = str(run.root)
-    try:
-        with Supervised(run) as supervised, watching(viewing) as show:
-            outcome.report = follow(supervised, show, deadline_s)
-    finally:
-        remove_sockets(run)
+    with watching(viewing) as show:
+        outcome.report = followed(run, show, deadline_s)
     outcome.summary = summary_of(run)
     outcome.error = strategy_trouble(run)
     return run
+
+
+def followed(
+    run: RunFolder, show: Callable[[Look], None], deadline_s: float | None = None
+) -> StatusReport:
+    """Start everything, look until CLOSED, end everything; the last report."""
+    try:
+        with Supervised(run) as supervised:
+            return follow(supervised, show, deadline_s)
+    finally:
+        remove_sockets(run)
 
 
 def checked_run(new: NewRun, root: Path) -> RunFolder:

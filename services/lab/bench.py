@@ -12,27 +12,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from proto_schemas.base import Message
-from proto_schemas.broker import NewOrder
-from proto_schemas.signals import Intent
+from services.lab.chain_times import WARM_UP_PERCENT, after_warm_up, percentile, read_times
 from services.lab.floors import FloorResult, measure_floor
-from shared.journal import walk_journal
 from shared.kernel.errors import OurFault
-from shared.runtime.bursts import market_rows
-from shared.runtime.record import peek_record, unpack_record
 from shared.runtime.run_folder import RunFolder
 
 INSTRUMENT = "ESM30"
 STRATEGY = "every_tick"
 FIRST_TICK = datetime(2030, 3, 5, 15, 0, tzinfo=UTC)
-WARM_UP_PERCENT = 10
-TIMED_KINDS = ("intent", "trade", "market_burst", "feed_trade", "feed_burst", "new_order")
 
 Play = Callable[[Path, str, str], RunFolder]
 """Runs (data file, instrument, strategy) to its end in stage bench; returns the run."""
@@ -55,26 +48,6 @@ class Round:
     def p99_us(self) -> float:
         """99th percentile of the real chain."""
         return percentile(self.latencies_us, 99)
-
-
-@dataclass(slots=True)
-class ChainTimes:
-    """What the journals say: tick and order times at the venue, and how they belong together."""
-
-    tick_ns: dict[int, int] = field(default_factory=dict)
-    order_ns: dict[str, int] = field(default_factory=dict)
-    cause_of: dict[str, str] = field(default_factory=dict)
-    row_of: dict[str, int] = field(default_factory=dict)
-
-    def latencies_us(self) -> Iterator[float]:
-        """Tick to order, in order of the ticks, for every order that a tick led to."""
-        found = []
-        for order_id, at_ns in self.order_ns.items():
-            row = self.row_of.get(self.cause_of.get(order_id, ""))
-            if row is not None:
-                found.append((row, (at_ns - self.tick_ns[row]) / 1_000))
-        for _, latency_us in sorted(found):
-            yield latency_us
 
 
 def bench_chain(
@@ -100,8 +73,7 @@ def one_round(folder: Path, data: Path, rate_per_s: int, seconds: int, play: Pla
     unix = measure_floor("unix", folder, rate_per_s, seconds)
     zmq = measure_floor("zmq", folder, rate_per_s, seconds)
     run = play(data, INSTRUMENT, STRATEGY)
-    latencies = list(read_times(run).latencies_us())
-    kept = latencies[len(latencies) * WARM_UP_PERCENT // 100 :]
+    kept = after_warm_up([(way[-1] - way[0]) / 1_000 for way in read_times(run).ways_ns()])
     wanted = rate_per_s * seconds * (100 - WARM_UP_PERCENT) // 100
     if len(kept) < wanted * 0.9:
         raise OurFault(
@@ -141,54 +113,6 @@ def write_ticks(path: Path, rate_per_s: int, seconds: int) -> Path:
             price = 5_000 + 0.25 * (number % 8)
             file.write(f"{at:%Y-%m-%dT%H:%M:%S.%f}Z,{price:.2f}\n")
     return path
-
-
-def read_times(run: RunFolder) -> ChainTimes:
-    """Read the four journals that hold the chain's ends and its links."""
-    times = ChainTimes()
-    readers: dict[str, Callable[[Message, str, str | None, int], None]] = {
-        "risk_engine": lambda body, _id, cause, _ns: _keep_intent(times, body, cause),
-        "strategy_engine": lambda body, message_id, _c, _ns: _keep_trade(times, body, message_id),
-        "venue": lambda body, _id, _c, boot_ns: _keep_venue(times, body, boot_ns),
-    }
-    for service, take in readers.items():
-        _read(run, service, take)
-    return times
-
-
-def _read(
-    run: RunFolder, service: str, take: Callable[[Message, str, str | None, int], None]
-) -> None:
-    def on_record(payload: bytes) -> None:
-        envelope, now = peek_record(payload)
-        if envelope.kind in TIMED_KINDS:
-            take(unpack_record(payload)[0].body, envelope.id, envelope.cause, now.boot_ns)
-
-    walk_journal(run.journal(service), service, run.settings.run_id, on_record)
-
-
-def _keep_intent(times: ChainTimes, body: Message, cause: str | None) -> None:
-    if isinstance(body, Intent) and cause is not None:
-        times.cause_of[body.client_order_id] = cause
-
-
-def _keep_trade(times: ChainTimes, body: Message, message_id: str) -> None:
-    """The venue had all rows of a burst at one moment, so any of them tells when."""
-    for row in market_rows(body):
-        times.row_of.setdefault(message_id, row.feed_seq)
-
-
-def _keep_venue(times: ChainTimes, body: Message, boot_ns: int) -> None:
-    if isinstance(body, NewOrder):
-        times.order_ns[body.client_order_id] = boot_ns
-    for row in market_rows(body):
-        times.tick_ns[row.feed_seq] = boot_ns
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """Nearest rank of unsorted values."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
 def _median(values: Iterable[float], digits: int = 1) -> float:

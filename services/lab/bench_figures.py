@@ -16,28 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import thread_time_ns
 
-from proto_schemas.base import Message
-from proto_schemas.broker import NewOrder
-from proto_schemas.market_data import FeedTrade, Trade
-from proto_schemas.signals import Approval, Intent
-from services.lab.bench import percentile
+from services.lab.chain_times import (
+    WARM_UP_PERCENT,
+    WAY,
+    ChainTimes,
+    after_warm_up,
+    percentile,
+)
 from services.lab.run_cores import engine_of
 from shared.journal import walk_journal
 from shared.kernel.clock import SECOND
 from shared.runtime.record import unpack_record
 from shared.runtime.run_folder import RunFolder
 
+INGESTOR = WAY.index("market_data")
 CORES = ("risk_engine", "order_router", "order_state")
-WAY: tuple[tuple[str, type[Message]], ...] = (
-    ("venue", FeedTrade),
-    ("market_data", FeedTrade),
-    ("strategy_engine", Trade),
-    ("risk_engine", Intent),
-    ("order_router", Approval),
-    ("venue", NewOrder),
-)
-"""Who handles what on the way from a tick to its order."""
-WARM_UP_PERCENT = 10
 KIB = 1_024
 
 
@@ -68,9 +61,8 @@ def pss_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) * KIB for line in lines if line.startswith("Pss:"))
 
 
-def core_us_per_order(run: RunFolder) -> dict[str, float]:
+def core_us_per_order(run: RunFolder, orders: int) -> dict[str, float]:
     """Processor time per order of the three cores that decide on it, and all together."""
-    orders = sum(1 for _ in _handled(run, "venue", NewOrder))
     spent = {name: _stepping_ns(run, name) / 1_000 / max(1, orders) for name in CORES}
     return {**{k: round(v, 1) for k, v in spent.items()}, "all": round(sum(spent.values()), 1)}
 
@@ -90,30 +82,21 @@ def _stepping_ns(run: RunFolder, service: str) -> int:
     return spent_ns
 
 
-def latency_us(run: RunFolder) -> dict[str, object]:
+def latency_us(times: ChainTimes) -> dict[str, object]:
     """Hop by hop and from the ingestor on, p50 and p99 in microseconds."""
-    times = [dict(_handled(run, service, kind)) for service, kind in WAY]
-    venue_ns, ingestor_ns, strategy_ns, risk_ns, router_ns, order_ns = times
-    rows = _rows_of_orders(run)
-    kept = sorted(rows.items(), key=lambda item: item[1])[len(rows) * WARM_UP_PERCENT // 100 :]
-    ways = [
-        (venue_ns[row], ingestor_ns[row], strategy_ns[row], risk_ns[o], router_ns[o], order_ns[o])
-        for o, row in kept
-        if o in order_ns and o in router_ns
-    ]
-    names = [name for name, _ in WAY]
+    ways = after_warm_up(times.ways_ns())
     return {
         "hops": {
-            f"{names[n]} to {names[n + 1]}": _spread(way[n + 1] - way[n] for way in ways)
+            f"{WAY[n]} to {WAY[n + 1]}": _spread(way[n + 1] - way[n] for way in ways)
             for n in range(len(WAY) - 1)
         },
-        "ingestor_to_venue": _spread(way[-1] - way[1] for way in ways),
+        "ingestor_to_venue": _spread(way[-1] - way[INGESTOR] for way in ways),
     }
 
 
-def saturation_per_s(run: RunFolder) -> float:
+def saturation_per_s(times: ChainTimes) -> float:
     """Orders a second at the venue, without the first and the last tenth."""
-    at_ns = sorted(ns for _, ns in _handled(run, "venue", NewOrder))
+    at_ns = sorted(times.orders_ns.get("venue", {}).values())
     cut = len(at_ns) * WARM_UP_PERCENT // 100
     kept = at_ns[cut : len(at_ns) - cut]
     if len(kept) < 2 or kept[-1] == kept[0]:
@@ -126,46 +109,3 @@ def _spread(durations_ns: Iterable[int]) -> dict[str, float]:
     if not found:
         return {}
     return {"p50_us": round(percentile(found, 50), 1), "p99_us": round(percentile(found, 99), 1)}
-
-
-def _handled(run: RunFolder, service: str, kind: type[Message]) -> list[tuple[int | str, int]]:
-    """(row number or client order id, boot time of handling) of each message of this kind."""
-    found: list[tuple[int | str, int]] = []
-
-    def take(payload: bytes) -> None:
-        event, now, _ = unpack_record(payload)
-        if isinstance(event.body, kind):
-            found.append((_subject(event.body), now.boot_ns))
-
-    walk_journal(run.journal(service), service, run.settings.run_id, take)
-    return found
-
-
-def _subject(body: Message) -> int | str:
-    match body:
-        case FeedTrade(feed_seq=feed_seq) | Trade(feed_seq=feed_seq):
-            return feed_seq
-        case Intent(client_order_id=order_id) | Approval(client_order_id=order_id):
-            return order_id
-        case NewOrder(client_order_id=order_id):
-            return order_id
-    return ""
-
-
-def _rows_of_orders(run: RunFolder) -> dict[str, int]:
-    """Client order id -> the row that led to it."""
-    row_of, order_of = {}, {}
-
-    def trades(payload: bytes) -> None:
-        event, _, _ = unpack_record(payload)
-        if isinstance(event.body, Trade):
-            row_of[event.envelope.id] = event.body.feed_seq
-
-    def intents(payload: bytes) -> None:
-        event, _, _ = unpack_record(payload)
-        if isinstance(event.body, Intent) and event.envelope.cause is not None:
-            order_of[event.body.client_order_id] = event.envelope.cause
-
-    walk_journal(run.journal("strategy_engine"), "strategy_engine", run.settings.run_id, trades)
-    walk_journal(run.journal("risk_engine"), "risk_engine", run.settings.run_id, intents)
-    return {order: row_of[cause] for order, cause in order_of.items() if cause in row_of}
