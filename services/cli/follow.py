@@ -44,6 +44,11 @@ def field(report: StatusReport | None, name: str) -> str | int | bool | None:
     return report.fields.get(name) if report is not None else None
 
 
+def where(report: StatusReport | None) -> str:
+    """How far the run is, to be compared with an earlier look."""
+    return str([field(report, name) for name in PROGRESS_FIELDS])
+
+
 def follow(
     supervised: Supervised, show: Callable[[Look], None], deadline_s: float | None
 ) -> StatusReport:
@@ -58,7 +63,7 @@ def follow(
             show(look)
             if report is not None and look.phase == SessionPhase.CLOSED:
                 return report
-            here = str([field(report, name) for name in PROGRESS_FIELDS])
+            here = where(report)
             if report is not None and here != moved_to:
                 moved_at, moved_to = now, here
             _refuse_waiting(look, now, deadline_s, now - moved_at)

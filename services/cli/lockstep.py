@@ -7,7 +7,7 @@ from pathlib import Path
 
 from proto_schemas.control import StatusReport
 from services.cli.exit_codes import TimedOut
-from services.cli.follow import field
+from services.cli.follow import STALL_S, field, where
 from services.cli.outcome import Outcome, summary_of
 from services.cli.output import note
 from services.cli.playing import checked_run
@@ -36,25 +36,28 @@ def play_in_lockstep(
 
 
 class _Watch:
-    """Says how far it is, and ends a run that takes longer than it may."""
+    """Says how far it is, and ends a run that stands still or takes longer than it may."""
 
     def __init__(self, title: str | None, deadline_s: float | None) -> None:
         self._title, self._deadline_s = title, deadline_s
         self._said_at = time.monotonic()
+        self._moved_to, self._still_s = "", 0
         if title is not None:
             note(f"{title}, in lockstep: {BANNER}")
 
     def look(self, report: StatusReport) -> None:
         """Called every virtual second."""
-        now = time.monotonic()
+        now, here = time.monotonic(), where(report)
+        self._still_s = self._still_s + 1 if here == self._moved_to else 0
+        self._moved_to = here
+        row = f"at feed row {field(report, 'feed_seq')}"
         if self._deadline_s is not None and now > self._deadline_s:
-            raise TimedOut(
-                "RUN_TIMEOUT",
-                field="--timeout",
-                value=f"at feed row {field(report, 'feed_seq')}",
-                fix="Give it more time.",
-            )
+            raise TimedOut("RUN_TIMEOUT", field="--timeout", value=row, fix="Give it more time.")
+        if self._still_s > STALL_S:
+            about = f"no progress for {self._still_s} virtual s"
+            fix = "Read the logs in the run's folder."
+            raise TimedOut("RUN_STALLED", field=about, value=row, fix=fix)
         if self._title is not None and now - self._said_at >= PLAIN_LINE_EVERY_S:
             self._said_at = now
-            phase, row = field(report, "phase"), field(report, "feed_seq")
-            note(f"{phase or 'starting'}  row {row}  position {field(report, 'position_lots')}")
+            phase, position = field(report, "phase"), field(report, "position_lots")
+            note(f"{phase or 'starting'}  row {field(report, 'feed_seq')}  position {position}")

@@ -21,6 +21,7 @@ from shared.runtime.engine import MEMORY, Engine
 
 INSTALL_ID = "51ab51ab51ab"
 UNJOURNALED = ("aux.", "heartbeat")
+"""How the streams begin whose messages no journaled input has made."""
 
 
 @dataclass(slots=True)

@@ -22,8 +22,10 @@ from proto_schemas.base import Envelope
 from proto_schemas.control import Started
 from proto_schemas.registry import SERVICES
 from services.lab.frame_difference import describe
+from services.lab.node import UNJOURNALED
 from services.lab.run_cores import engine_of
 from services.venue.config import load as load_venue
+from services.venue.record import read_record
 from shared.bus.codec import BadFrame, decode_header
 from shared.journal import walk_journal
 from shared.kernel.clock import Now
@@ -36,7 +38,6 @@ from shared.runtime.run_folder import RunFolder, code_hash, journal_paths
 NAMED_MAX = 20
 DIGEST_BYTES = 8
 NOT_MADE = bytes(DIGEST_BYTES)
-NOT_JOURNALED = "aux."
 VENUE_RECORD = "venue record"
 
 Tell = Callable[[str], None]
@@ -109,8 +110,8 @@ class Made:
 def verify_run(run: RunFolder, tell: Tell) -> Verified:
     """Compare everything of a run whose processes have ended, or stand still."""
     verified, made = Verified(), Made()
-    present = [name for name in SERVICES if name in journal_paths(run.root)]
-    for missing in sorted(set(SERVICES) - set(present)):
+    present = list(journal_paths(run.root))
+    for missing in (name for name in SERVICES if name not in present):
         found = Difference(missing, 0, "", "", "JOURNAL_MISSING", str(run.journal(missing)))
         verified.differs(found)
     for name in present:
@@ -207,15 +208,23 @@ def _compare_record(run: RunFolder, verified: Verified, made: Made) -> None:
     if not path.exists():
         verified.differs(Difference(VENUE_RECORD, 0, "", "", "RECORD_MISSING", str(path)))
         return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                frame = bytes.fromhex(line.split()[1].decode())
-                envelope = decode_header(frame)[0]
-            except (ValueError, IndexError, BadFrame) as error:
-                verified.note(f"{VENUE_RECORD} line {number} holds no message: {error}")
-                continue
-            _compare(run, (VENUE_RECORD, number, frame), envelope, verified, made)
+    try:
+        for line, _, frame in read_record(path):
+            _compare_received(run, line, frame, verified, made)
+    except ValueError as error:
+        verified.differs(Difference(VENUE_RECORD, 0, "", "", "RECORD_DAMAGED", str(error)))
+
+
+def _compare_received(
+    run: RunFolder, line: int, frame: bytes, verified: Verified, made: Made
+) -> None:
+    """The venue also notes nonsense, from whomever: that was nobody's message."""
+    try:
+        envelope = decode_header(frame)[0]
+    except BadFrame as error:
+        verified.note(f"{VENUE_RECORD} line {line} holds no message: {error}")
+        return
+    _compare(run, (VENUE_RECORD, line, frame), envelope, verified, made)
 
 
 def _compare(
@@ -223,8 +232,7 @@ def _compare(
     made: Made,
 ) -> None:  # fmt: skip
     where, number, frame = on_record
-    unjournaled = envelope.stream.startswith(NOT_JOURNALED) or envelope.kind == "heartbeat"
-    if unjournaled or envelope.producer not in SERVICES:
+    if envelope.stream.startswith(UNJOURNALED) or envelope.producer not in SERVICES:
         verified.not_remade += 1
         return
     verified.frames += 1

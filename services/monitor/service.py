@@ -10,8 +10,6 @@ from services.monitor.core import NAME, MonitorCore
 from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
-NICE = 10
-"""Following the journals may wait; the order path may not wait for it."""
 LINGER_S = 0.02
 """Nobody waits for it but a person."""
 
@@ -25,6 +23,5 @@ def build(run: RunFolder) -> Service:
     """Return the service of this run."""
     core = make_core(run)
     core.pid = os.getpid()
-    os.nice(NICE)
     source = AuditSource(run, load(run).tunables)
     return Service(NAME, core, source, paths=source.paths, linger_s=LINGER_S)

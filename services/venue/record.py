@@ -21,8 +21,9 @@ TORN = b"!"
 
 
 class Received(NamedTuple):
-    """One frame as it arrived."""
+    """One frame as it arrived; `line` counts from 1."""
 
+    line: int
     boot_ns: int
     frame: bytes
 
@@ -65,6 +66,6 @@ def _parse(path: Path, number: int, line: bytes) -> Received:
     if not space or not stamp.isdigit():
         raise ValueError(f"{path}:{number}: not `boot_ns hex`: {line[:60]!r}")
     try:
-        return Received(int(stamp), bytes.fromhex(text.decode("ascii")))
+        return Received(number, int(stamp), bytes.fromhex(text.decode("ascii")))
     except ValueError as error:
         raise ValueError(f"{path}:{number}: {error}") from error

@@ -5,7 +5,7 @@ own; ledger and monitor step back a little. Nothing here changes what is decided
 is better late than starved, so a real-time process that never waits is stopped by its dead-man
 timer, and the kernel keeps a part of each second for everybody else.
 
-On a machine with two processors leave it: pinning made it slower there (docs/BENCHMARK.md).
+Real-time priority and processors are for a box with some to spare; with two, leave them alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ORDER_PATH = ("venue", "market_data", "strategy_engine", "risk_engine", "order_r
 """From the tick to the order, in this order."""
 WATCHDOG = "watchdog"
 """Steps back for nobody: it must be able to stop the others."""
+MORE_NICE = {"monitor": 5}
+"""Following the journals may wait for the ledger too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class HostTable:
     """What may stand in `[host]`.
 
     `order_path_realtime`: SCHED_FIFO priority of the order path, 0 for none. `order_path_cpus`:
-    processors it may use, such as `2,3`; empty for all. `others_nice`: how far the ledger and the
-    monitor step back, because an order must not wait for its bookkeeping.
+    processors it may use, such as `2,3`; empty for all. `others_nice`: how far the ledger steps
+    back, because an order must not wait for its bookkeeping; the monitor steps back further.
     """
 
     order_path_realtime: Annotated[StrictInt, Field(ge=0, le=50)] = 0
@@ -55,7 +57,8 @@ def apply(run: RunFolder, service: str) -> None:
     """Ask the kernel for it; `OperatorFault` if this user may not have it."""
     table = read(run)
     if service not in ORDER_PATH:
-        os.nice(0 if service == WATCHDOG else table.others_nice)
+        if service != WATCHDOG:
+            os.nice(table.others_nice + MORE_NICE.get(service, 0))
         return
     if table.cpus:
         _pin(table.cpus)

@@ -67,6 +67,8 @@ def test_a_run_equals_its_rerun_and_a_changed_byte_is_named(
     restored()
     an_order_of_the_venues_record(bulkhead, run)
     restored()
+    a_line_of_the_venues_record(bulkhead, run)
+    restored()
     a_byte_without_a_right_chain(bulkhead, run)
     restored()
     a_journal_that_is_gone(bulkhead, run)
@@ -99,6 +101,17 @@ def an_order_of_the_venues_record(bulkhead: Bulkhead, run: Path) -> None:
         ("venue record", "FRAME_DIFFERS")
     ]
     assert "side: on record 'BUX', re-run 'BUY'" in report["named"][0]["text"]
+
+
+def a_line_of_the_venues_record(bulkhead: Bulkhead, run: Path) -> None:
+    path = run / "venue" / "received.log"
+    first, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(first[:-1] + b"?\n" + rest)
+    report = verify(bulkhead, run, 1)
+    assert [(each["where"], each["code"]) for each in report["named"]] == [
+        ("venue record", "RECORD_DAMAGED")
+    ]
+    assert "received.log:1" in report["named"][0]["text"]
 
 
 def a_byte_without_a_right_chain(bulkhead: Bulkhead, run: Path) -> None:

@@ -54,8 +54,9 @@ def test_without_the_table_nothing_is_asked_for_the_order_path(tmp_path: Path) -
         assert found["cpus"] == sorted(os.sched_getaffinity(0))
 
 
-def test_bookkeeping_steps_back_for_orders(tmp_path: Path) -> None:
-    assert applied(make_run(tmp_path), "order_state")["nice"] == min(19, os.nice(0) + 5)
+@pytest.mark.parametrize(("service", "steps"), [("order_state", 5), ("monitor", 10)])
+def test_bookkeeping_steps_back_for_orders(tmp_path: Path, service: str, steps: int) -> None:
+    assert applied(make_run(tmp_path), service)["nice"] == min(19, os.nice(0) + steps)
 
 
 def test_the_order_path_is_pinned_and_the_others_step_back(tmp_path: Path) -> None:
