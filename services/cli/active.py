@@ -7,7 +7,9 @@ from pathlib import Path
 
 from proto_schemas.registry import SERVICES
 from services.cli.health import boot_ns, illness
+from services.cli.output import note
 from services.cli.supervisor_config import pid_file
+from shared.kernel.errors import OperatorFault
 from shared.runtime.beat import read_beat
 from shared.runtime.run_folder import COMPOSE, RunFolder
 
@@ -32,11 +34,20 @@ def turns_in_containers(run: RunFolder) -> bool:
     return any(not illness(read_beat(sockets, name), now_ns) for name in SERVICES)
 
 
+def is_up(run: RunFolder) -> bool:
+    """Whether anybody keeps this run up: its supervisord, or an engine of containers."""
+    return bool(supervisor_pid(run)) or turns_in_containers(run)
+
+
 def active_runs(root: Path) -> list[RunFolder]:
     """Runs whose supervisord lives or whose containers do, the latest started first."""
     found = []
     for path in root.glob(MAY_BE_CONTAINERS):
-        run = RunFolder.open(path.parent.resolve())
+        try:
+            run = RunFolder.open(path.parent.resolve())
+        except OperatorFault as fault:  # one broken file must not keep a kill from the others
+            note(f"passed over: {fault}")
+            continue
         if turns_in_containers(run):
             found.append((os.stat(path).st_mtime_ns, run))
     for path in root.glob("*/*/supervisord.pid"):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from proto_schemas.registry import SERVICES
-from services.cli.active import active_runs, supervisor_pid, turns_in_containers
+from services.cli.active import active_runs, is_up, supervisor_pid
 from services.cli.checks import check_run
 from services.cli.findings import Finding, Level, judged
 from services.cli.paper import paper_folder
@@ -17,7 +17,7 @@ from services.cli.strategies_folder import default_folder, named_in
 from services.cli.supervisor import left_over
 from services.cli.supervisor_config import service_programs
 from services.strategy_engine.config import CAME_ALONG
-from services.strategy_engine.loader import find_strategy, known_strategies, load_strategy
+from services.strategy_engine.loader import known_strategies, load_strategy
 from services.watchdog.latch import FILE, read_latch
 from shared.journal import walk_journal
 from shared.kernel.errors import OperatorFault
@@ -96,7 +96,7 @@ def paper(root: Path) -> Iterator[Finding]:
     else:
         yield Finding("config", "ok", f"{run.config}, hash {run.config_hash}")
     yield from _latch(run)
-    if not supervisor_pid(run) and not turns_in_containers(run):
+    if not is_up(run):
         yield from _journals(run)
 
 
@@ -137,8 +137,7 @@ def strategies(root: Path) -> Iterator[Finding]:
     bad = 0
     for name in names:
         try:
-            find_strategy(name, folder, CAME_ALONG)
-            load_strategy(name, folder)
+            load_strategy(name, folder, CAME_ALONG)
         except OperatorFault as fault:
             bad += 1
             seen = f"{fault.field}: {fault.value}"

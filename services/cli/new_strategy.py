@@ -92,7 +92,8 @@ def run_new_strategy(name: str, folder: Path | None, as_json: bool) -> int:
 
 def template(name: str) -> str:
     """The file's text."""
-    class_name = "".join(word.capitalize() for word in name.split("_")) or "Mine"
+    # The ending keeps it apart from what the file imports: a strategy may be called side or bar.
+    class_name = "".join(word.capitalize() for word in name.split("_")) + "Strategy"
     return TEMPLATE.replace("@name@", name).replace("@class@", class_name)
 
 

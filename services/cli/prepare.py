@@ -12,7 +12,7 @@ from pathlib import Path
 from services.cli.exit_codes import OK
 from services.cli.output import print_json, say
 from services.cli.paper import Wanted, prepare
-from services.cli.runs import SOCK_DIR_LENGTH_MAX, is_ours
+from services.cli.runs import SOCK_DIR_LENGTH_MAX, is_private
 from shared.kernel.errors import OperatorFault
 
 
@@ -25,14 +25,14 @@ def run_prepare(config: Path, sockets: Path, root: Path, as_json: bool) -> int:
             value=str(sockets),
             fix=f"A socket's path is short: use at most {SOCK_DIR_LENGTH_MAX} characters.",
         )
-    run = prepare(root, Wanted(config=config, sockets=sockets))
-    if not is_ours(run):
+    if not is_private(sockets):
         raise OperatorFault(
             "SOCKETS_FOREIGN",
             field="--sockets",
             value=str(sockets),
             fix="It must be a folder of this very user with mode 0700.",
         )
+    run = prepare(root, Wanted(config=config, sockets=sockets))
     settings = run.settings
     if as_json:
         print_json({"ok": True, "run": str(run.root), "config": run.config_hash, "error": None})

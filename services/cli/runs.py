@@ -148,8 +148,13 @@ def refuse_in_containers(run: RunFolder, instead: str) -> None:
 
 def is_ours(run: RunFolder) -> bool:
     """True while the sockets' folder is there and belongs to this user: the fence around them."""
+    return is_private(Path(run.settings.sock_dir))
+
+
+def is_private(folder: Path) -> bool:
+    """True for a folder of this user that nobody else may enter."""
     try:
-        found = os.lstat(run.settings.sock_dir)
+        found = os.lstat(folder)
     except FileNotFoundError:
         return False
     return found.st_uid == os.geteuid() and found.st_mode & 0o777 == PRIVATE

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.cli.active import active_runs
+from services.cli.active import is_up
 from services.cli.exit_codes import NOT_OK, OK
 from services.cli.output import note, print_json, say
 from services.cli.runs import find_run
@@ -21,7 +21,7 @@ def run_verify(named: Path | None, root: Path, as_json: bool) -> int:
     from services.lab.verify import verify_run
 
     run = find_run(named, root)
-    if run.root in {each.root for each in active_runs(root)}:
+    if is_up(run):
         raise OperatorFault(
             "RUN_IS_UP",
             field="RUN",

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from proto_schemas.broker import NewOrder
 from proto_schemas.control import Control
 from proto_schemas.signals import Intent
-from services.monitor.audit import Auditor
-from services.monitor.trace import READ_ORDER, STRATEGY, Entry, Trace
+from services.monitor.audit import KEPT, Auditor
+from services.monitor.trace import SEEN_KINDS, STRATEGY, Entry, Trace, moment
 from shared.kernel.clock import SECOND
 from shared.kernel.errors import OperatorFault
 
@@ -27,7 +27,6 @@ AROUND_NS = 2 * SECOND
 DAY_NS = 86_400 * SECOND
 MARKET_BEFORE, MARKET_AFTER = 30, 5
 LINES_MAX = 400
-MARKET_KINDS = frozenset({"trade", "quote", "depth", "bar", "market_burst"})
 KILL_KINDS = frozenset(
     {
         *("kill_request", "kill_seen", "latch_seen", "resume_request"),
@@ -186,7 +185,7 @@ class IncidentReader:
         kind = entry.envelope.kind
         if self._belongs(entry):
             self._take(entry)
-        if entry.layer == STRATEGY and kind in MARKET_KINDS:
+        if entry.layer == STRATEGY and kind in SEEN_KINDS:
             self._market(entry)
         if kind in STATE_KINDS:
             self._state(entry)
@@ -196,7 +195,7 @@ class IncidentReader:
     def finish(self) -> Incident:
         """All that was found, in order of time."""
         found = self._found
-        found.chain.sort(key=_moment)
+        found.chain.sort(key=moment)
         found.market = [*self._seen, *self._later]
         self._thin()
         self._lines.sort(key=lambda pair: pair[0])
@@ -207,7 +206,7 @@ class IncidentReader:
         subject, kind = self._subject, entry.envelope.kind
         if (entry.layer, entry.envelope.id) in subject.messages:
             return True
-        if kind in MARKET_KINDS or kind == "heartbeat":
+        if kind in SEEN_KINDS or kind == "heartbeat":
             return False
         if subject.kill_id is not None and kind in KILL_KINDS:
             return subject.is_near(entry)
@@ -238,6 +237,8 @@ class IncidentReader:
             self._found.after.setdefault(key, entry)
 
     def _line(self, entry: Entry) -> None:
+        if entry.envelope.kind not in KEPT:
+            return  # most of them; their records need not be opened
         found = self._auditor.line(entry.layer, entry.source)
         if found is None or not self._subject.is_near(entry):
             return
@@ -268,7 +269,3 @@ WITHOUT_ORDER = frozenset(
         *("position_update", "started", "peer_status", "strategy_file"),
     }
 )
-
-
-def _moment(entry: Entry) -> tuple[int, int]:
-    return entry.now.boot_ns, READ_ORDER.index(entry.layer) if entry.layer in READ_ORDER else 99

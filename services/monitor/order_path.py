@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from proto_schemas.base import Envelope
+from services.monitor.trace import SEEN_KINDS
 from shared.kernel.clock import Now
 
-TICKS = frozenset(("trade", "quote", "depth", "bar", "market_burst"))
 TICKS_MAX = 50_000
 ORDERS_MAX = 5_000
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class OrderPath:
         if self._since_ns is None or now.boot_ns < self._since_ns:
             return
         kind, signal = envelope.kind, envelope.correlation_id
-        if layer == "strategy_engine" and kind in TICKS:
+        if layer == "strategy_engine" and kind in SEEN_KINDS:
             _keep(self._tick_ns, envelope.id, envelope.sent_ns, TICKS_MAX)
         elif signal is None:
             return

@@ -33,11 +33,11 @@ ORDER_KINDS = (
     *("intent", "decision", "approval", "new_order", "broker_order_event", "broker_execution"),
     *("order_event", "execution", "order_update"),
 )
-# Steps with the same time stand in this order.
 FEED_KINDS = ("feed_trade", "feed_quote", "feed_depth", "feed_burst")
 # A quote that was held back for a strategy that was behind left when that one had caught up.
 TICK_KINDS = (*FEED_KINDS, "market_progress")
 SEEN_KINDS = ("trade", "bar", "quote", "depth", "market_burst")
+# Steps with the same time stand in this order.
 CAUSAL_ORDER = (*TICK_KINDS, *SEEN_KINDS, *ORDER_KINDS, "position_update")
 
 # A step is (layer, kinds of which one is enough). "session" is who sent the order: router or
@@ -218,7 +218,7 @@ class TraceIndex:
         tick = self._tick(order)
         positions = self._positions.get(order.correlation_id or "", [])
         before = [entry for entry in (tick, seen) if entry is not None]
-        return sorted([*before, *order.entries, *positions], key=_place)
+        return sorted([*before, *order.entries, *positions], key=moment)
 
     def _tick(self, order: _Order) -> Entry | None:
         seen = self._causes.get((STRATEGY, order.signal_cause or ""))
@@ -241,7 +241,8 @@ def missing(found: Trace) -> tuple[str, ...]:
     return tuple(gaps)
 
 
-def _place(entry: Entry) -> tuple[int, int]:
+def moment(entry: Entry) -> tuple[int, int]:
+    """When it was handled; of what was handled at the same time, causes come first."""
     kind = entry.envelope.kind
     rank = CAUSAL_ORDER.index(kind) if kind in CAUSAL_ORDER else -1
     return entry.now.boot_ns, rank

@@ -242,17 +242,12 @@ class Desk:
         return wanted
 
     def withdraw_wanted(self) -> int:
-        """The hook raised: nothing that it wanted leaves. Returns how many."""
+        """The hook failed: nothing that it wanted leaves; `undo` has the rest. Returns how many."""
         wanted = self.take_wanted()
         for request in wanted:
-            match request.message:
-                case Intent(client_order_id=order_id):
-                    for key in self._family(order_id):
-                        del self.state.orders[key]
-                case (
-                    CancelIntent(client_order_id=order_id) | ReplaceIntent(client_order_id=order_id)
-                ) if order_id in self.state.orders:
-                    self.state.orders[order_id].change = ""
+            if isinstance(request.message, Intent):
+                for key in self._family(request.message.client_order_id):
+                    del self.state.orders[key]
         return len(wanted)
 
     def _family(self, entry_id: str) -> list[str]:

@@ -112,13 +112,12 @@ class Hooks:
             self._verdict = HookCut(self._input_id, self._calls)
             self.cut(self._verdict)
         fix = "Make the hook shorter or raise strategy_engine.hook_limit_ns, then bulkhead reload."
-        told = self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
-        self._desk.undo.take_back()
-        return told
+        return self._pause("strategy_too_slow", "took too long", hook, limit_ns=limit_ns, fix=fix)
 
     def _pause(self, event: str, why: str, hook: Hook, **fields: str | int) -> list[Output]:
         """Nothing of this hook leaves, and no other is called until the code is reloaded."""
         withdrawn = self._desk.withdraw_wanted()
+        self._desk.undo.take_back()
         self.state.paused = f"strategy {why} in {hook.__name__}"
         facts: dict[str, str | int | bool | None] = {
             "strategy": self._config.strategy,

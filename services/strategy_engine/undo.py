@@ -1,7 +1,7 @@
-"""Takes back what a hook changed on the desk, for a hook that was cut off counts as not called.
+"""Takes back what a hook changed on the desk, for one that failed counts as not called.
 
-A replay does not call it and must come to the same: ids that it took, changes that it asked for,
-and what was counted. Its new orders are withdrawn by the desk itself.
+One that was cut off is not called by a replay, which must come to the same: ids that it took,
+changes that it asked for, and what was counted. Its new orders are withdrawn by the desk itself.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from heapq import merge
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -70,7 +70,7 @@ def _pieces(entries: list[Entry]) -> tuple[list[Piece], list[PassedOver]]:
     for entry in sorted(entries, key=_rank):
         if entry.part is None or _rank(entry) == NOT_PLAYED:
             if entry.table != QUOTE_BARS:
-                passed_over.append(PassedOver(entry.source, f"{_name(entry)} are not played"))
+                passed_over.append(_not_played(entry))
             continue
         rivals = [each for each in taken if _overlap(entry, each)]
         gaps = [(entry.first_ns, _until_ns(entry))]
@@ -81,7 +81,21 @@ def _pieces(entries: list[Entry]) -> tuple[list[Piece], list[PassedOver]]:
             passed_over.append(PassedOver(entry.source, why))
         taken.append(entry)
         pieces += [Piece(entry, *gap) for gap in gaps]
+    for entry in entries:
+        used = any(_stands_around(entry, piece.entry) for piece in pieces)
+        if entry.table == QUOTE_BARS and not used:
+            passed_over.append(_not_played(entry))
     return sorted(pieces, key=lambda piece: piece.from_ns), passed_over
+
+
+def _not_played(entry: Entry) -> PassedOver:
+    return PassedOver(entry.source, f"{_name(entry)} are not played")
+
+
+def _stands_around(quotes: Entry, bars: Entry) -> bool:
+    """Whether these quote bars are played with these bars."""
+    same = quotes.table == QUOTE_BARS and bars.table == BARS and quotes.span_s == bars.span_s
+    return same and quotes.part is not None and _overlap(quotes, bars)
 
 
 def _without(gap: tuple[int, int], rival: Entry) -> list[tuple[int, int]]:
@@ -120,11 +134,7 @@ def _section(root: Path, piece: Piece, quote_bars: list[Entry]) -> AnySection:
     if entry.table == TICKS:
         ticks = (cells for cells in read_part(path) if from_ns <= cells[0] < until_ns)
         return Section(str(path), ticks, 1, _tick)
-    around = [
-        root / str(each.part)
-        for each in sorted(quote_bars, key=lambda each: each.first_ns)
-        if each.span_s == entry.span_s and _overlap(each, entry)
-    ]
+    around = [root / str(each.part) for each in quote_bars if _stands_around(each, entry)]
     span_ns = entry.span_s * NANOS_PER_SECOND
     minutes = _minutes(path, around, (from_ns, until_ns - span_ns))
     return Section(str(path), minutes, 1, _bar_rows)
@@ -147,16 +157,20 @@ Minute: TypeAlias = dict[str, Cells]
 
 
 def _minutes(bars: Path, quotes: list[Path], starts: tuple[int, int]) -> Iterator[Minute]:
-    """What each minute has: its bar, its quote bar, or both. `starts`: its first and last start."""
+    """What each minute has: its bar, its quote bar, or both. `starts`: its first and last start.
+
+    `quotes` are parts in the order of their import.
+    """
     first_ns, last_ns = starts
     trade_bars = ((cells[0], BARS, cells) for cells in read_part(bars))
-    quote_bars = (
-        (cells[0], QUOTE_BARS, cells) for cells in chain.from_iterable(map(read_part, quotes))
-    )
-    both = merge(trade_bars, quote_bars, key=lambda found: found[0])
-    for start_ns, found in groupby(both, key=lambda found: found[0]):
+    quote_bars = [((cells[0], QUOTE_BARS, cells) for cells in read_part(path)) for path in quotes]
+    in_time = merge(trade_bars, *quote_bars, key=lambda found: found[0])
+    for start_ns, found in groupby(in_time, key=lambda found: found[0]):
         if first_ns <= start_ns <= last_ns:
-            yield {table: cells for _, table, cells in found}
+            minute: Minute = {}
+            for _, table, cells in found:
+                minute.setdefault(table, cells)  # parts may overlap: the first one counts
+            yield minute
 
 
 def _bar_rows(minute: Minute, number: int) -> tuple[FileRow, ...]:

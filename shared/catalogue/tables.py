@@ -110,7 +110,7 @@ def read_part(path: Path) -> Iterator[tuple[Any, ...]]:
             for batch in part.iter_batches(READ_ROWS, use_threads=False):
                 columns = [column.cast(pa.int64()).to_pylist() for column in batch.columns]
                 yield from zip(*columns, strict=True)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise OurFault(
             "CATALOGUE_DAMAGED",
             field=f"file {path}",

@@ -66,7 +66,7 @@ class OrderBook:
         """Add an order, or give a known one new terms; `BookError` for a side that is none."""
         if side not in self._sides:
             raise BookError(f"side = {side!r} of order_id = {order_id}")
-        if len(self._orders) >= ORDERS_MAX:
+        if order_id not in self._orders and len(self._orders) >= ORDERS_MAX:
             raise BookError(f"more than {ORDERS_MAX} orders")
         self._take_out(order_id)
         self._orders[order_id] = side, price_ticks, lots

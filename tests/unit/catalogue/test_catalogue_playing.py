@@ -102,6 +102,35 @@ def test_quote_bars_stand_around_their_bar(tmp_path: Path) -> None:
     assert [row.row_number for row in rows] == list(range(1, 13))
 
 
+def test_quote_bars_that_overlap_are_played_once_and_in_order(tmp_path: Path) -> None:
+    """Two files of quotes, minutes 0 to 3 and 2 to 5: the first says what 2 and 3 were."""
+    root = tmp_path / "c"
+    bars = [f"{60_000 * n},1676.5,1676.5,1676.5,1676.5,4" for n in range(6)]
+    take(root, lean(tmp_path, "trade", *bars), "ESZ13")
+    for bid, minutes in (("1676.25", range(4)), ("1676", range(2, 6))):
+        prices = f"{bid},{bid},{bid},{bid},1,1677,1677,1677,1677,1"
+        rows = [f"{60_000 * n},{prices}" for n in minutes]
+        folder = tmp_path / bid
+        folder.mkdir()
+        take(root, lean(folder, "quote", *rows), "ESZ13")
+    feed = open_recorded(root, ESZ13)
+    rows_played = list(feed)
+    assert (len(rows_played), feed.counts.rows_bad) == (6 * 6, 0)
+    opening = [row.bid for row in rows_played if isinstance(row, QuoteRow)][::2]
+    assert [level and level.price_ticks for level in opening] == [6_705] * 4 + [6_704] * 2
+
+
+def test_quote_bars_without_bars_of_their_span_are_named(tmp_path: Path) -> None:
+    root = tmp_path / "c"
+    take(root, lean(tmp_path, "trade", "0,1676.5,1676.5,1676.5,1676.5,4"), "ESZ13")
+    late = "600000,1676,1676,1676,1676,1,1677,1677,1677,1677,1"
+    take(root, lean(tmp_path, "quote", late), "ESZ13")
+    feed = open_recorded(root, ESZ13)
+    assert [(passed.file, passed.why) for passed in feed.passed_over] == [
+        ("20131007_quote.zip", "quote_bars of 60 s are not played")
+    ]
+
+
 def test_long_bars_are_not_played(tmp_path: Path) -> None:
     path = tmp_path / "ES 12-13.Last.txt"
     path.write_text("20131007;1676.25;1677;1676;1676.5;86\n")

@@ -21,6 +21,7 @@ from services.cli.runs import (
     remove_sockets,
 )
 from services.cli.up import run_down
+from services.cli.verify import run_verify
 from shared.kernel.errors import OperatorFault
 from shared.runtime.beat import Beat, BeatFile
 from shared.runtime.host import boot_ns
@@ -100,6 +101,7 @@ def test_sockets_must_be_ours_alone_and_short(tmp_path: Path, config: Path, sock
     sockets.chmod(0o755)
     with pytest.raises(OperatorFault, match="SOCKETS_FOREIGN.*0700"):
         run_prepare(config, sockets, tmp_path / "runs", as_json=False)
+    assert not (tmp_path / "runs").exists(), "nothing is made that names them"
     with pytest.raises(OperatorFault, match="SOCKETS_PATH"):
         run_prepare(config, Path("/" + "x" * 70), tmp_path / "other", as_json=False)
 
@@ -168,3 +170,28 @@ def test_a_demo_beside_it_does_not_take_its_place(root: Path, sockets: Path) -> 
     file.close()
     assert find_run(None, root).root == root / "paper" / "main"
     remove_sockets(demo)
+
+
+def test_one_broken_config_does_not_hide_the_others(
+    root: Path, sockets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A kill without a name must find what is up, whatever else lies there."""
+    broken = root / "paper" / "broken"
+    broken.mkdir()
+    (broken / "config.toml").write_text("[run\n")
+    file = BeatFile(sockets, "venue")
+    file.write(Beat(boot_ns(), 7, 1, "TRADING", 1))
+    file.close()
+    assert [run.root for run in active_runs(root)] == [root / "paper" / "main"]
+    assert "broken/config.toml" in capsys.readouterr().err
+
+
+def test_a_run_that_is_up_is_not_verified_wherever_it_lies(
+    root: Path, sockets: Path, tmp_path: Path
+) -> None:
+    run = find_run(None, root)
+    file = BeatFile(sockets, "venue")
+    file.write(Beat(boot_ns(), 7, 1, "TRADING", 1))
+    file.close()
+    with pytest.raises(OperatorFault, match="RUN_IS_UP"):
+        run_verify(run.root, tmp_path / "another_runs_folder", as_json=True)

@@ -12,6 +12,7 @@ from services.cli.new_strategy import run_new_strategy, template
 from services.cli.paper import Wanted, prepare
 from services.cli.runs import remove_sockets
 from services.cli.strategies_folder import absolute_in, named_in, with_default
+from services.strategy_engine.api import Bar, Side
 from services.strategy_engine.loader import load_strategy
 from shared.kernel.errors import OperatorFault
 from shared.runtime.settings import read_toml
@@ -89,3 +90,26 @@ def test_the_template_loads_under_any_good_name(home: Path) -> None:
     for name in ("a", "my_first", "x2_y", "z" * 40):
         assert run_new_strategy(name, None, as_json=False) == 0
         assert load_strategy(name, home / "strategies").name == name
+
+
+class Wants:
+    """The context as the template uses it: flat, permitted, and keeps what is wanted."""
+
+    can_trade, position_lots, open_orders = True, 0, ()
+
+    def __init__(self) -> None:
+        self.sides: list[str] = []
+
+    def market(self, side: Side, lots: int, **protection: int) -> None:
+        self.sides.append(str(side))
+
+
+@pytest.mark.parametrize("name", ["side", "bar", "order", "context", "strategy"])
+def test_the_template_trades_also_under_a_name_of_what_it_imports(home: Path, name: str) -> None:
+    run_new_strategy(name, None, as_json=True)
+    made: Any = load_strategy(name, home / "strategies")
+    wants = Wants()
+    for close_ticks in (10, 11, 12, 11, 10, 20, 1):
+        bar = Bar("ESM30", 0, 60_000_000_000, 0, 1, 1, 1, close_ticks, 1, 1)
+        made.on_bar(wants, bar)
+    assert wants.sides == ["BUY", "SELL"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.feeds import BookLevel, QuoteRow, RowReason, TradeRow
+from shared.feeds import BookLevel, QuoteRow, RowReason, TradeRow, order_book
 from shared.feeds.order_book import ASK, BID, BookError, OrderBook
 from shared.feeds.rows import BarRow, DefinitionRow, Prices
 from tests.unit.feeds.dbn_files import (
@@ -123,6 +123,19 @@ def test_the_top_equals_that_of_a_simple_twin() -> None:
     assert book.top() == (None, None)
     with pytest.raises(BookError):
         book.reduce(1, 1)
+
+
+def test_a_full_book_takes_no_new_order_but_new_terms_of_one_that_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(order_book, "ORDERS_MAX", 2)
+    book = OrderBook()
+    book.put(1, BID, 100, 1)
+    book.put(2, ASK, 102, 1)
+    book.put(2, ASK, 101, 5)
+    assert book.top() == (BookLevel(100, 1), BookLevel(101, 5))
+    with pytest.raises(BookError, match="more than 2"):
+        book.put(3, BID, 99, 1)
 
 
 def best(twin: dict[int, tuple[bytes, int, int]], side: bytes, pick: object) -> BookLevel | None:

@@ -10,7 +10,7 @@ from proto_schemas.broker import NewOrder
 from proto_schemas.control import Control, KillRequest, Lease
 from proto_schemas.enums import Mode, OrderType, SessionPhase, Side
 from proto_schemas.market_data import Mark, Trade
-from proto_schemas.signals import Intent, Leg
+from proto_schemas.signals import Decision, Intent, Leg
 from services.monitor import incident
 from services.monitor.incident import (
     FamilyReader,
@@ -49,6 +49,21 @@ def test_the_chain_is_the_trace_and_nothing_of_another_order(tmp_path: Path) -> 
     ]
     others = {getattr(e.body, "client_order_id", FILLED) for e in found.chain}
     assert others == {FILLED} and REFUSED != FILLED != EXIT
+
+
+def test_what_was_handled_at_one_moment_stands_in_order_of_cause(tmp_path: Path) -> None:
+    """In lockstep that is usual: nothing takes any time there."""
+    story = Story(tmp_path)
+    seen = story.tick(1)
+    order = {"correlation_id": "s-1-1", "after_us": 0}
+    intent = Intent(FILLED, "ema_cross", ES, Side.BUY, 2, OrderType.MARKET, False, 100, 9)
+    story.tell(
+        "risk_engine", story.update(FILLED, "order_router", Side.BUY), "order_state", **order
+    )
+    story.tell("strategy_engine", Decision(FILLED, True, "OK", "", ""), "risk_engine", **order)
+    story.tell("risk_engine", intent, "strategy_engine", cause=seen, **order)
+    kinds = [e.envelope.kind for e in gather(story.write(), FILLED).chain]
+    assert kinds[-3:] == ["intent", "decision", "order_update"]
 
 
 def test_the_market_is_what_came_before_the_intent_and_a_little_after(tmp_path: Path) -> None:

@@ -196,3 +196,33 @@ def test_nothing_that_a_cut_off_call_did_on_the_desk_is_left() -> None:
     assert ours == theirs
     assert ours.counter == CUT_AT - 1 and ours.suppressed == {}
     assert [order.change for order in ours.orders.values()] == [CANCEL] * (CUT_AT - 1)
+
+
+class ChangesThenFails(EveryTick):
+    """Asks for a cancel at each row, and goes wrong at one."""
+
+    def __init__(self, returns: bool) -> None:
+        super().__init__()
+        self.returns = returns
+
+    def on_trade(self, ctx: Context, trade: Trade) -> None:
+        super().on_trade(ctx, trade)
+        if trade.feed_seq == CUT_AT:
+            for order in ctx.open_orders:
+                ctx.cancel(order.client_order_id)
+            if self.returns:
+                return 7  # type: ignore[return-value]
+            raise ValueError("a bug")
+        ctx.replace(ctx.open_orders[0].client_order_id, 100, 1)
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_nothing_that_a_failed_call_did_on_the_desk_is_left(returns: bool) -> None:
+    """Also not that a change which was on its way before it seems to be answered."""
+    box, twin = Box(ChangesThenFails(returns)).ready(), Box(ChangesThenFails(returns)).ready()
+    rows = burst()
+    box.take(rows)
+    before = MarketBurst(ES, rows.body.trades[: CUT_AT - 1], (), ())  # type: ignore[attr-defined]
+    twin.take(Event(rows.envelope, before))
+    ours, theirs = (each.core._desk.state for each in (box, twin))
+    assert ours.orders == theirs.orders and ours.counter == theirs.counter
