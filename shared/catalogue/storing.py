@@ -18,7 +18,7 @@ from typing import NamedTuple
 from shared.catalogue.durable import locked, whole_file
 from shared.catalogue.manifest import Entry, Manifest, refuse_other_folder
 from shared.catalogue.tables import PartWriter, table_of
-from shared.feeds.files import byte_blocks, damaged
+from shared.feeds.files import byte_blocks, damaged, entries_at
 from shared.feeds.formats import contracts_in, may_be_data, sections_of
 from shared.feeds.reading import FeedFile, PassedOver, Reading, no_rows
 from shared.feeds.rows import BadRow, BarRow, FileRow, QuoteBarRow, QuoteRow, TradeRow
@@ -90,16 +90,10 @@ def import_path(
 
 
 def _files(path: Path, report: ImportReport) -> list[Path]:
-    if not path.exists():
-        raise OperatorFault(
-            "FEED_PATH_MISSING", field="path", value=str(path), fix="Check the path's spelling."
-        )
+    found = entries_at(path)
     if not path.is_dir():
-        return [path]
-    try:
-        entries = sorted(entry for entry in path.iterdir() if entry.is_file())
-    except OSError as error:
-        raise damaged(path, error) from error
+        return found
+    entries = [entry for entry in found if entry.is_file()]
     for entry in entries:
         if not may_be_data(entry):
             report.passed_over.append(PassedOver(entry.name, "not a known format"))

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from shared.feeds.csv_trades import ns_from_iso
 from shared.feeds.files import text_lines
-from shared.feeds.rows import BarRow, Parse, RowError, RowReason, Section
+from shared.feeds.rows import BarRow, Parse, Section
 from shared.feeds.text_fields import (
     MINUTE_S,
     bar_prices,
+    fields_of,
     lots_from_text,
     names_another_contract,
     price_reader,
@@ -36,9 +37,7 @@ def _parser(product: Product) -> Parse[str]:
     ticks_of = price_reader(product)
 
     def parse(line: str, number: int) -> tuple[BarRow]:
-        fields = line.rstrip("\r\n").split(",")
-        if len(fields) != 6:
-            raise RowError(RowReason.MALFORMED)
+        fields = fields_of(line, ",", 6)
         end_ns = ns_from_iso(fields[0].replace(" ", "T", 1) + "Z")
         start_ns = end_ns - MINUTE_S * NANOS_PER_SECOND
         prices = bar_prices(ticks_of, fields[1:5])

@@ -13,7 +13,7 @@ Limits: of several publishers in one file all are read; a future has one.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,7 +39,7 @@ _SUFFIXES = (".dbn", ".dbn.zst")
 _TRADE = struct.Struct("<4xIQqIcxBxQ8x")
 # The same, then bid, ask, their sizes, their numbers of orders (skipped).
 MBP_1 = struct.Struct("<4xIQqIcxBxQ8xqqII8x")
-DOUBTFUL = 1 << 2
+_DOUBTFUL = 1 << 2
 _TRADED = b"T"
 
 
@@ -48,14 +48,17 @@ def is_dbn(name: str) -> bool:
     return name.endswith(_SUFFIXES)
 
 
-def dbn_sections(path: Path, contract: Contract) -> list[Section[bytes]]:
+def dbn_sections(
+    path: Path, contract: Contract, parsers: Mapping[str, SizeAndParser] | None = None
+) -> list[Section[bytes]]:
     """Read the header and return the file's records as one lazy section.
 
-    Returns no section if the symbol table does not name the contract. Raises `OperatorFault` for a
-    damaged file, a schema that cannot be played and continuous symbols.
+    `parsers`: by schema; else those of what can be played. Returns no section if the symbol table
+    does not name the contract. Raises `OperatorFault` for a damaged file, a schema without a parser
+    and continuous symbols.
     """
-    header = read_checked_header(path)
-    found = PARSERS.get(header.schema)
+    header = _read_checked_header(path)
+    found = (PARSERS if parsers is None else parsers).get(header.schema)
     if found is None:
         raise unknown_format(path, f"schema {header.schema} of {header.dataset}")
     days = DaysOf(header, contract)
@@ -65,7 +68,7 @@ def dbn_sections(path: Path, contract: Contract) -> list[Section[bytes]]:
     return [Section(str(path), layout.records(path, kind.size), 1, parser(contract.product, days))]
 
 
-def read_checked_header(path: Path) -> DbnHeader:
+def _read_checked_header(path: Path) -> DbnHeader:
     """Read a header; `OperatorFault` if its symbols name no contracts."""
     header = layout.read_header(path)
     if header.symbols_are == layout.CONTINUOUS:
@@ -112,6 +115,7 @@ class DaysOf:
 
 
 Parser: TypeAlias = Callable[[Product, DaysOf], Parse[bytes]]
+SizeAndParser: TypeAlias = tuple[struct.Struct, Parser]
 
 
 # --- records --------------------------------------------------------------------------------------
@@ -133,7 +137,7 @@ def _tbbo(product: Product, days: DaysOf) -> Parse[bytes]:
         instrument_id, event_ns, price, size, _, flags, receive_ns = found[:7]
         if not days.has(instrument_id, receive_ns):
             return None
-        before = _quote(product, number, event_ns, flags, found[7:])
+        before = quote(product, number, event_ns, flags, found[7:])
         return before, trade(product, number + 1, event_ns, price, size)
 
     return parse
@@ -147,12 +151,12 @@ def _mbp_1(product: Product, days: DaysOf) -> Parse[bytes]:
             return None
         if action == _TRADED:
             return (trade(product, number, event_ns, price, size),)
-        return (_quote(product, number, event_ns, flags, found[7:]),)
+        return (quote(product, number, event_ns, flags, found[7:]),)
 
     return parse
 
 
-PARSERS: dict[str, tuple[struct.Struct, Parser]] = {
+PARSERS: dict[str, SizeAndParser] = {
     layout.TRADES: (_TRADE, _trades),
     layout.TBBO: (MBP_1, _tbbo),
     layout.MBP_1: (MBP_1, _mbp_1),
@@ -166,21 +170,22 @@ def trade(product: Product, number: int, event_ns: int, price: int, size: int) -
     return TradeRow(number, defined(event_ns), ticks(product, "price", price), size)
 
 
-def _quote(
+def quote(
     product: Product, number: int, event_ns: int, flags: int, top: tuple[int, ...]
 ) -> QuoteRow:
-    if flags & DOUBTFUL:
+    """Make a quote of bid, ask and their sizes; `RowError` if the source doubts its book."""
+    if flags & _DOUBTFUL:
         raise RowError(RowReason.SUSPICIOUS, f"flags = {flags}: the book may be bad")
     bid, ask, bid_size, ask_size = top
     return QuoteRow(
         number,
         defined(event_ns),
-        level(product, "bid_px_00", bid, bid_size),
-        level(product, "ask_px_00", ask, ask_size),
+        _level(product, "bid_px_00", bid, bid_size),
+        _level(product, "ask_px_00", ask, ask_size),
     )
 
 
-def level(product: Product, field: str, price: int, size: int) -> BookLevel | None:
+def _level(product: Product, field: str, price: int, size: int) -> BookLevel | None:
     """Make one side of the top of the book; None if it is empty."""
     if price == layout.UNDEFINED_PRICE:
         return None

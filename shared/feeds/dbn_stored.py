@@ -15,18 +15,17 @@ from pathlib import Path
 
 from shared.feeds import dbn_layout as layout
 from shared.feeds.dbn import (
-    DOUBTFUL,
     MBP_1,
     PARSERS,
     DaysOf,
     Parser,
+    SizeAndParser,
+    dbn_sections,
     defined,
-    level,
-    read_checked_header,
+    quote,
     ticks,
     trade,
 )
-from shared.feeds.files import unknown_format
 from shared.feeds.order_book import BookError, OrderBook
 from shared.feeds.rows import (
     BarRow,
@@ -54,15 +53,7 @@ _LAST = 1 << 7
 
 def dbn_stored_sections(path: Path, contract: Contract) -> list[Section[bytes]]:
     """As `dbn_sections`, for all schemas that are known."""
-    header = read_checked_header(path)
-    found = _ALL.get(header.schema)
-    if found is None:
-        raise unknown_format(path, f"schema {header.schema} of {header.dataset}")
-    days = DaysOf(header, contract)
-    if not len(days):
-        return []
-    kind, parser = found
-    return [Section(str(path), layout.records(path, kind.size), 1, parser(contract.product, days))]
+    return dbn_sections(path, contract, _ALL)
 
 
 class _Mbo:
@@ -112,16 +103,10 @@ class _Mbo:
 def _bbo(product: Product, days: DaysOf) -> Parse[bytes]:
     def parse(record: bytes, number: int) -> tuple[FileRow, ...] | None:
         found = MBP_1.unpack_from(record)
-        instrument_id, _, _, _, _, flags, receive_ns, bid, ask, bid_lots, ask_lots = found
+        instrument_id, _, _, _, _, flags, receive_ns = found[:7]
         if not days.has(instrument_id, receive_ns):
             return None
-        if flags & DOUBTFUL:
-            raise RowError(RowReason.SUSPICIOUS, f"flags = {flags}: the book may be bad")
-        sides = (
-            level(product, "bid_px_00", bid, bid_lots),
-            level(product, "ask_px_00", ask, ask_lots),
-        )
-        return (QuoteRow(number, receive_ns, *sides),)
+        return (quote(product, number, receive_ns, flags, found[7:]),)
 
     return parse
 
@@ -161,7 +146,7 @@ def _definitions(product: Product, days: DaysOf) -> Parse[bytes]:
     return parse
 
 
-_ALL: dict[str, tuple[struct.Struct, Parser]] = {
+_ALL: dict[str, SizeAndParser] = {
     **PARSERS,
     layout.MBO: (_MBO, _Mbo),
     **{schema: (MBP_1, _bbo) for schema in layout.BBO},

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from shared.feeds.csv_trades import csv_trades_sections, is_csv_trades
 from shared.feeds.dbn import dbn_sections, is_dbn
-from shared.feeds.files import damaged, unknown_format
+from shared.feeds.files import entries_at, unknown_format
 from shared.feeds.lean_ticks import is_lean_ticks, lean_ticks_sections
 from shared.feeds.reading import FeedFile, PassedOver, Reading, no_rows
 from shared.feeds.rows import AnySection, BadRow, FeedRow
-from shared.kernel.errors import OperatorFault
 from shared.markets import Contract
 
 
@@ -53,27 +52,13 @@ def open_feed(
 
 def _candidates(path: Path) -> tuple[list[Path], list[PassedOver]]:
     """Split what the path names into files of a known name and the rest."""
-    if not path.exists():
-        raise OperatorFault(
-            "FEED_PATH_MISSING", field="path", value=str(path), fix="Check the path's spelling."
-        )
-    if not path.is_dir():
-        if not _is_known(path):
-            raise unknown_format(path, f"file name {path.name!r}")
-        return [path], []
-    entries = _entries(path)
+    entries = entries_at(path)
     known = [entry for entry in entries if _is_known(entry)]
     if not known:
-        raise unknown_format(path, f"a folder of {[entry.name for entry in entries[:5]]}")
+        folder = f"a folder of {[entry.name for entry in entries[:5]]}"
+        raise unknown_format(path, folder if path.is_dir() else f"file name {path.name!r}")
     unknown = [entry for entry in entries if not _is_known(entry)]
     return known, [PassedOver(entry.name, "not a known format") for entry in unknown]
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise damaged(folder, error) from error
 
 
 def _is_known(path: Path) -> bool:

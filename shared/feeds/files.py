@@ -128,3 +128,17 @@ def _open_text(path: Path) -> TextIO:
     if path.name.endswith(".gz"):
         return gzip.open(path, "rt", encoding="ascii", errors="backslashreplace")
     return path.open(encoding="ascii", errors="backslashreplace")
+
+
+def entries_at(path: Path) -> list[Path]:
+    """A file, or all that a folder holds, by name; `OperatorFault` if there is no such path."""
+    if not path.exists():
+        raise OperatorFault(
+            "FEED_PATH_MISSING", field="path", value=str(path), fix="Check the path's spelling."
+        )
+    if not path.is_dir():
+        return [path]
+    try:
+        return sorted(path.iterdir())
+    except OSError as error:
+        raise damaged(path, error) from error

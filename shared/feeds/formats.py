@@ -24,7 +24,7 @@ _TEXT_SUFFIXES = (".csv", ".csv.gz", ".txt", ".txt.gz")
 def may_be_data(path: Path) -> bool:
     """Say by its name whether a file of a folder should be tried."""
     name = path.name
-    known = is_dbn(name) or is_lean_bars(name) or is_lean_ticks(name)
+    known = is_dbn(name) or is_lean_bars(name)  # zips of ticks have the names of zips of bars
     return path.is_file() and (known or name.endswith(_TEXT_SUFFIXES))
 
 

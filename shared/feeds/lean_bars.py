@@ -17,9 +17,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.feeds.days import midnight_ns
-from shared.feeds.files import unknown_format, zip_member_lines, zip_member_names
-from shared.feeds.lean_ticks import midnight_of, ms_of_day
+from shared.feeds.files import unknown_format, zip_member_names
+from shared.feeds.lean_ticks import midnight_of, ms_of_day, zip_sections
 from shared.feeds.rows import (
     BarRow,
     Parse,
@@ -29,8 +28,16 @@ from shared.feeds.rows import (
     RowReason,
     Section,
 )
-from shared.feeds.text_fields import MINUTE_S, bar_prices, lots_from_text, price_reader
-from shared.markets import MONTH_LETTERS, NANOS_PER_SECOND, Contract, Product
+from shared.feeds.text_fields import (
+    MINUTE_S,
+    bar_prices,
+    fields_of,
+    lots_from_text,
+    price_reader,
+    utc_ns,
+)
+from shared.kernel.clock import MS
+from shared.markets import MONTH_LETTERS, Contract, Product
 
 _MINUTE_ZIP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})_(trade|quote)\.zip")
 _LONG_ZIP = re.compile(r"([a-z0-9]{2,3})_(trade|quote)\.zip")
@@ -43,7 +50,6 @@ _ANY_MEMBER = re.compile(
 )
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2}) ([0-9]{2}):([0-9]{2})")
 _SPAN_S = {"hour": 3_600, "daily": 86_400}
-_NS_PER_MS = 1_000_000
 _TRADE_FIELDS, _QUOTE_FIELDS = 6, 11
 
 TimeOf = Callable[[str], int]
@@ -71,18 +77,11 @@ def lean_bars_sections(path: Path, contract: Contract) -> list[Section[str]]:
         members, span_s, kind, time_of = _LONG_MEMBER, span, found[2], _time_of_stamp
     names = zip_member_names(path)
     instruments = [_instrument(path, name, members, kind) for name in names]
-    wanted = f"{contract.product.root.lower()}_{contract.year}{contract.month:02d}"
-    if wanted not in instruments:
-        return []
     parser = _trade_bars if kind == "trade" else _quote_bars
-    parse = parser(contract.product, span_s, time_of)
-    return [
-        Section(
-            f"{path}!{name}", zip_member_lines(path, name), 1,
-            parse if instrument == wanted else None,
-        )
-        for name, instrument in zip(names, instruments, strict=True)
-    ]  # fmt: skip
+    return zip_sections(
+        path, contract, list(zip(names, instruments, strict=True)),
+        lambda: parser(contract.product, span_s, time_of),
+    )  # fmt: skip
 
 
 def lean_contracts(path: Path) -> list[str]:
@@ -103,7 +102,7 @@ def _instrument(path: Path, member: str, named: re.Pattern[str], kind: str) -> s
 
 
 def _time_in_day(day_ns: int) -> TimeOf:
-    return lambda text: day_ns + ms_of_day(text) * _NS_PER_MS
+    return lambda text: day_ns + ms_of_day(text) * MS
 
 
 def _time_of_stamp(text: str) -> int:
@@ -111,19 +110,14 @@ def _time_of_stamp(text: str) -> int:
     if parts is None:
         raise RowError(RowReason.MALFORMED)
     year, month, day, hour, minute = map(int, parts.groups())
-    if hour > 23 or minute > 59:
-        raise RowError(RowReason.MALFORMED)
-    try:
-        return midnight_ns(year, month, day) + (hour * 60 + minute) * MINUTE_S * NANOS_PER_SECOND
-    except ValueError as error:
-        raise RowError(RowReason.MALFORMED) from error
+    return utc_ns(year, month, day, (hour, minute, 0))
 
 
 def _trade_bars(product: Product, span_s: int, time_of: TimeOf) -> Parse[str]:
     ticks_of = price_reader(product)
 
     def parse(line: str, number: int) -> tuple[BarRow]:
-        fields = _fields(line, _TRADE_FIELDS)
+        fields = fields_of(line, ",", _TRADE_FIELDS)
         prices = bar_prices(ticks_of, fields[1:5])
         return (BarRow(number, time_of(fields[0]), span_s, prices, lots_from_text(fields[5])),)
 
@@ -139,15 +133,8 @@ def _quote_bars(product: Product, span_s: int, time_of: TimeOf) -> Parse[str]:
         return bar_prices(ticks_of, fields[:4]), lots_from_text(fields[4])
 
     def parse(line: str, number: int) -> tuple[QuoteBarRow]:
-        fields = _fields(line, _QUOTE_FIELDS)
+        fields = fields_of(line, ",", _QUOTE_FIELDS)
         bid, ask = side(fields[1:6]), side(fields[6:])
         return (QuoteBarRow(number, time_of(fields[0]), span_s, *bid, *ask),)
 
     return parse
-
-
-def _fields(line: str, count: int) -> list[str]:
-    fields = line.rstrip("\r\n").split(",")
-    if len(fields) != count:
-        raise RowError(RowReason.MALFORMED)
-    return fields

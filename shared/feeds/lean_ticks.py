@@ -10,17 +10,18 @@ Limits: LEAN's minute bars have the same zip names; their members are refused by
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from shared.feeds.days import midnight_ns
 from shared.feeds.files import unknown_format, zip_member_lines, zip_member_names
 from shared.feeds.rows import Parse, RowError, RowReason, Section, TradeRow
 from shared.feeds.text_fields import lots_from_text, price_reader
+from shared.kernel.clock import MS
 from shared.markets import SECONDS_PER_DAY, Contract, Product
 
 _ZIP_NAME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})_trade\.zip")
 _MEMBER_NAME = re.compile(r"([0-9]{8})_([a-z0-9]+)_tick_trade_([0-9]{6})(_[0-9]{8})?\.csv")
-_NS_PER_MS = 1_000_000
 _MS_PER_DAY = SECONDS_PER_DAY * 1_000
 
 
@@ -37,17 +38,27 @@ def lean_ticks_sections(path: Path, contract: Contract) -> list[Section[str]]:
     """
     members = zip_member_names(path)
     midnight_ns = midnight_of(path, _ZIP_NAME)
+    named = [(member, _instrument(path, member)) for member in members]
+    return zip_sections(path, contract, named, lambda: _parser(contract.product, midnight_ns))
+
+
+def zip_sections(
+    path: Path,
+    contract: Contract,
+    named: list[tuple[str, str]],
+    make_parser: Callable[[], Parse[str]],
+) -> list[Section[str]]:
+    """One lazy section for each (member, its instrument) of a zip; none without the contract's."""
     wanted = f"{contract.product.root.lower()}_{contract.year}{contract.month:02d}"
-    instruments = [_instrument(path, member) for member in members]
-    if wanted not in instruments:
+    if wanted not in (instrument for _, instrument in named):
         return []
-    parse = _parser(contract.product, midnight_ns)
+    parse = make_parser()
     return [
         Section(
             f"{path}!{member}", zip_member_lines(path, member), 1,
             parse if instrument == wanted else None,
         )
-        for member, instrument in zip(members, instruments, strict=True)
+        for member, instrument in named
     ]  # fmt: skip
 
 
@@ -80,7 +91,7 @@ def _parser(product: Product, midnight_ns: int) -> Parse[str]:
         fields = line.rstrip("\n").split(",")
         if len(fields) != 6 or fields[5] not in ("0", "1"):
             raise RowError(RowReason.MALFORMED)
-        exchange_ns = midnight_ns + ms_of_day(fields[0]) * _NS_PER_MS
+        exchange_ns = midnight_ns + ms_of_day(fields[0]) * MS
         row = TradeRow(number, exchange_ns, ticks_of(fields[1]), lots_from_text(fields[2]))
         if fields[5] == "1":
             raise RowError(RowReason.SUSPICIOUS)

@@ -17,15 +17,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.feeds.days import midnight_ns
 from shared.feeds.files import first_line, text_lines, unknown_format
 from shared.feeds.rows import BarRow, FileRow, Parse, RowError, RowReason, Section, TradeRow
 from shared.feeds.text_fields import (
     MINUTE_S,
     bar_prices,
+    fields_of,
     lots_from_text,
     names_another_contract,
     price_reader,
+    utc_ns,
 )
 from shared.markets import NANOS_PER_SECOND, SECONDS_PER_DAY, Contract
 
@@ -65,7 +66,7 @@ def _is_another(path: Path, contract: Contract) -> bool:
 
 def _ticks(ticks_of: TicksOf, count: int) -> Parse[str]:
     def parse(line: str, number: int) -> tuple[FileRow, ...]:
-        fields = _fields(line, count)
+        fields = fields_of(line, ";", count)
         at_ns, _ = _time_ns(fields[0])
         return (TradeRow(number, at_ns, ticks_of(fields[1]), lots_from_text(fields[-1])),)
 
@@ -74,7 +75,7 @@ def _ticks(ticks_of: TicksOf, count: int) -> Parse[str]:
 
 def _bars(ticks_of: TicksOf, span_s: int) -> Parse[str]:
     def parse(line: str, number: int) -> tuple[FileRow, ...]:
-        fields = _fields(line, 6)
+        fields = fields_of(line, ";", 6)
         end_ns, daily = _time_ns(fields[0])
         if daily != (span_s == SECONDS_PER_DAY):
             raise RowError(RowReason.MALFORMED)
@@ -85,26 +86,12 @@ def _bars(ticks_of: TicksOf, span_s: int) -> Parse[str]:
     return parse
 
 
-def _fields(line: str, count: int) -> list[str]:
-    fields = line.rstrip("\r\n").split(";")
-    if len(fields) != count:
-        raise RowError(RowReason.MALFORMED)
-    return fields
-
-
 def _time_ns(text: str) -> tuple[int, bool]:
     """UTC ns, and whether the stamp is a day alone."""
     parts = _STAMP.fullmatch(text)
     if parts is None:
         raise RowError(RowReason.MALFORMED)
     clock = parts[4] or "000000"
-    hour, minute, second = int(clock[:2]), int(clock[2:4]), int(clock[4:])
-    if hour > 23 or minute > 59 or second > 59:
-        raise RowError(RowReason.MALFORMED)
-    try:
-        day_ns = midnight_ns(int(parts[1]), int(parts[2]), int(parts[3]))
-    except ValueError as error:
-        raise RowError(RowReason.MALFORMED) from error
-    seconds = hour * 3_600 + minute * 60 + second
-    fraction_ns = int(parts[5] or 0) * _NS_PER_FRACTION
-    return day_ns + seconds * NANOS_PER_SECOND + fraction_ns, parts[4] is None
+    hms = int(clock[:2]), int(clock[2:4]), int(clock[4:])
+    at_ns = utc_ns(int(parts[1]), int(parts[2]), int(parts[3]), hms)
+    return at_ns + int(parts[5] or 0) * _NS_PER_FRACTION, parts[4] is None

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from shared.feeds.days import midnight_ns
 from shared.feeds.rows import Prices, RowError, RowReason
 from shared.kernel.errors import OperatorFault
-from shared.markets import MONTH_LETTERS, Contract, Product, ticks_from_text
+from shared.markets import MONTH_LETTERS, NANOS_PER_SECOND, Contract, Product, ticks_from_text
 
 PRICE_TEXTS_KEPT_MAX = 65_536
 QUANTITY_MAX_DIGITS = 9
@@ -30,6 +31,26 @@ def lots_from_text(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > QUANTITY_MAX_DIGITS:
         raise RowError(RowReason.MALFORMED)
     return int(text)
+
+
+def fields_of(line: str, separator: str, count: int) -> list[str]:
+    """Split a row; `RowError` MALFORMED unless it has so many fields."""
+    fields = line.rstrip("\r\n").split(separator)
+    if len(fields) != count:
+        raise RowError(RowReason.MALFORMED)
+    return fields
+
+
+def utc_ns(year: int, month: int, day: int, clock: tuple[int, int, int] = (0, 0, 0)) -> int:
+    """A moment from its numbers; `RowError` MALFORMED if there is none. `clock`: h, min, s."""
+    hour, minute, second = clock
+    if hour > 23 or minute > 59 or second > 59:
+        raise RowError(RowReason.MALFORMED)
+    try:
+        day_ns = midnight_ns(year, month, day)
+    except ValueError as error:
+        raise RowError(RowReason.MALFORMED) from error
+    return day_ns + (hour * 3_600 + minute * 60 + second) * NANOS_PER_SECOND
 
 
 def bar_prices(ticks_of: Callable[[str], int], texts: Sequence[str]) -> Prices:
