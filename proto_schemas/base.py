@@ -13,6 +13,9 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 _INT53 = 2**53
+TEXT_MAX = 500
+SOURCE_TEXT_MAX = 200_000
+"""Characters of a message's text, and of a strategy's source in one."""
 
 PriceTicks = Annotated[StrictInt, Field(ge=-_INT53, le=_INT53)]
 Lots = Annotated[StrictInt, Field(ge=1, le=100_000)]
@@ -32,8 +35,8 @@ ClientOrderId = Annotated[StrictStr, Field(pattern=r"^[0-9a-f-]{36}$")]
 Name = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_.-]{0,39}$")]
 BrokerId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Code = Annotated[StrictStr, Field(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
-Text = Annotated[StrictStr, Field(max_length=500)]
-SourceText = Annotated[StrictStr, Field(max_length=200_000)]
+Text = Annotated[StrictStr, Field(max_length=TEXT_MAX)]
+SourceText = Annotated[StrictStr, Field(max_length=SOURCE_TEXT_MAX)]
 MessageId = Annotated[StrictStr, Field(max_length=200)]
 
 

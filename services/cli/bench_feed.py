@@ -13,6 +13,7 @@ from services.cli.playing import checked_run, followed
 from services.cli.runs import NewRun, Tables, remove_sockets
 from services.cli.supervisor import Supervised
 from services.cli.supervisor_config import service_programs
+from services.cli.supervisor_control import pids
 from services.lab import bench_feed, feed_link
 from shared.runtime.run_folder import RunFolder
 
@@ -47,8 +48,7 @@ def _whole_way(options: FeedBenchOptions) -> dict[str, object]:
 
     def look(seen: Look) -> None:
         feed_seq = field(seen.report, "feed_seq")
-        pids = {name: info.pid for name, info in seen.processes.items()}
-        meter.look(pids, feed_seq if isinstance(feed_seq, int) else 0, options.rows)
+        meter.look(pids(seen.processes), feed_seq if isinstance(feed_seq, int) else 0, options.rows)
 
     if not options.as_json:
         note(f"{options.rows:,} made-up rows, as fast as they go")
@@ -71,8 +71,7 @@ def _link_alone(options: FeedBenchOptions) -> dict[str, object]:
                 note(f"{rows:,} rows in bursts, to ingestor and strategy engine alone")
 
             def look(handled: int) -> None:
-                pids = {name: info.pid for name, info in supervised.check().items()}
-                meter.look(pids, handled, rows)
+                meter.look(pids(supervised.check()), handled, rows)
 
             feeder.feed(look)
     finally:

@@ -12,6 +12,7 @@ from services.cli.follow import Look
 from services.cli.output import note, print_json, say_report
 from services.cli.playing import checked_run, followed
 from services.cli.runs import NewRun, Tables
+from services.cli.supervisor_control import pids
 from services.lab import bench, bench_figures
 from services.lab.chain_times import read_times
 from services.lab.floors import saturation
@@ -71,7 +72,7 @@ def _played(
     run = checked_run(NewRun("bench", bench.INSTRUMENT, bench.STRATEGY, tables), options.root)
 
     def look(seen: Look) -> None:
-        memory.look({name: info.pid for name, info in seen.processes.items()})
+        memory.look(pids(seen.processes))
 
     if not options.as_json:
         note("as fast as it goes" if not speed_milli else f"{options.rate_per_s} ticks a second")

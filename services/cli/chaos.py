@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from proto_schemas.control import StatusReport
-from services.cli.checks import check_run
 from services.cli.client import MonitorClient
 from services.cli.exit_codes import NOT_OK, OK, TimedOut
 from services.cli.follow import field
 from services.cli.kill import ask_watchdog, make_kill_file
 from services.cli.output import note, print_json, say
-from services.cli.runs import NewRun, create_run, discard_run, publish_run, remove_sockets
+from services.cli.playing import checked_run
+from services.cli.runs import NewRun, remove_sockets
 from services.cli.supervisor import Supervised
+from services.cli.supervisor_control import pids
 from services.lab.chaos import Nemesis
 from shared.kernel.errors import OurFault
 from shared.runtime.run_folder import REPOSITORY, RunFolder
@@ -62,7 +63,7 @@ def run_chaos(options: ChaosOptions) -> int:
     try:
         with Supervised(run) as supervised, MonitorClient(run) as monitor:
             _until(monitor, _traded, WARM_UP_WITHIN_S, "the first order")
-            with Nemesis(run, options.seed, lambda: _pids(supervised)) as nemesis:
+            with Nemesis(run, options.seed, lambda: pids(supervised.check())) as nemesis:
                 nemesis.strike(options.kills, (lambda _line: None) if options.as_json else note)
             supervised.control.stop(STRATEGY_ENGINE)
             _end_what_works(run, monitor)
@@ -103,18 +104,7 @@ def _make(options: ChaosOptions) -> RunFolder:
         **(BARS_PACE if options.strategy == BARS_STRATEGY else QUOTES_PACE),
     }
     new = NewRun("chaos", INSTRUMENT, options.strategy, {"venue": venue})
-    run = create_run(new, options.root)
-    try:
-        check_run(run)
-        publish_run(run, options.root)
-    except BaseException:
-        discard_run(run)
-        raise
-    return run
-
-
-def _pids(supervised: Supervised) -> dict[str, int]:
-    return {name: info.pid for name, info in supervised.check().items()}
+    return checked_run(new, options.root)
 
 
 def _end_what_works(run: RunFolder, monitor: MonitorClient) -> None:

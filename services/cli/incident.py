@@ -115,7 +115,7 @@ def _order(run: RunFolder, wanted: str) -> tuple[Subject, list[Trace]]:
     known = index.order_ids()
     found = index.trace(wanted)
     family = [each for each in families.of(found.client_order_id) if each in known]
-    traces = [index.trace(each) for each in family] or [found]
+    traces = [index.trace(each) for each in family]
     return subject_of(wanted, traces), traces
 
 

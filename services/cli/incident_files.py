@@ -6,7 +6,6 @@ settings and variables with such a name are taken out wherever they stand.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -18,8 +17,9 @@ from typing import Any
 from proto_schemas.base import Envelope, Message
 from proto_schemas.registry import SERVICES
 from services.cli.doctor_box import PACKAGES
-from services.cli.logs import readable
+from services.cli.logs import readable_entry
 from services.cli.service_log import entries as log_entries
+from services.venue.config import load as load_venue
 from shared.bus.codec import BadFrame, decode
 from shared.runtime.run_folder import RunFolder
 from shared.runtime.settings import read_toml
@@ -38,8 +38,7 @@ LOG_LINES_MAX = 200
 
 def venue_record(run: RunFolder, order_ids: Iterable[str]) -> list[tuple[int, Envelope, Message]]:
     """What arrived at the built-in exchange about these orders: (boot time, envelope, message)."""
-    table = read_toml(run.config).get("venue", {})
-    path = Path(table.get("record_path") or run.root / "venue" / "received.log")
+    path = load_venue(run).record_path
     wanted = set(order_ids)
     return [found for found in _received(path) if about(found[2]) in wanted]
 
@@ -69,7 +68,7 @@ def log_lines(run: RunFolder, ids: Iterable[str]) -> tuple[list[str], int]:
     """The services' own log lines that name one of these ids, and how many more there are."""
     wanted = tuple(ids)
     found = [
-        (str(entry.get("timestamp", "")), readable(name, json.dumps(entry)))
+        (str(entry.get("timestamp", "")), readable_entry(name, entry))
         for name in SERVICES
         for entry in log_entries(run.log(name))
         if any(each in map(str, entry.values()) for each in wanted)

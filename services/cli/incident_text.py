@@ -228,7 +228,8 @@ def _state(papers: Papers) -> Iterator[str]:
         for kind, layers in STATE_ROWS:
             entry = next((found[layer, kind] for layer in layers if (layer, kind) in found), None)
             if entry is not None:
-                said = facts(entry.body) + _lease_age(papers, entry)
+                age = _lease_age(papers, entry) if word == "before" else ""
+                said = facts(entry.body) + age
                 rows.append((word, kind, entry.layer, iso_utc(entry.now.stream_ns), said))
     if rows:
         yield table(("", "kind", "who had it", "market time", "fields"), rows)
@@ -237,14 +238,10 @@ def _state(papers: Papers) -> Iterator[str]:
 def _lease_age(papers: Papers, entry: Entry) -> str:
     """How old the lease was when the router had the approval."""
     approved = [e for e in papers.incident.chain if isinstance(e.body, Approval)]
-    if not isinstance(entry.body, Lease) or not approved or entry not in _before(papers):
+    if not isinstance(entry.body, Lease) or not approved:
         return ""
     age_ns = approved[0].now.boot_ns - entry.now.boot_ns
     return f"; {age_ns / MS:.0f} ms old when the approval came"
-
-
-def _before(papers: Papers) -> list[Entry]:
-    return [*papers.incident.before.values()]
 
 
 # --- broker, exchange, ledger -------------------------------------------------------------------

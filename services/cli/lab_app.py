@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.cli.app import (
+    DEFAULT_STRATEGY,
     AsJson,
     ConfigPath,
     RunName,
@@ -17,6 +18,8 @@ from services.cli.app import (
     config_app,
     finish,
 )
+
+Rate = Annotated[int, typer.Option("--rate", min=1, help="Ticks per second.")]
 
 
 def sim(
@@ -50,7 +53,7 @@ def chaos(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of market and nemesis.")] = 1,
     strategy: Annotated[
         str, typer.Option("--strategy", help="Who trades: quote_fade has orders that work.")
-    ] = "ema_cross",
+    ] = DEFAULT_STRATEGY,
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +91,7 @@ def chain(
         int, typer.Option("--rounds", min=1, help="Rounds, each with its floors.")
     ] = 5,
     seconds: Annotated[int, typer.Option("--seconds", min=1, help="Length of a round.")] = 10,
-    rate_per_s: Annotated[int, typer.Option("--rate", min=1, help="Ticks per second.")] = 300,
+    rate_per_s: Rate = 300,
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +127,7 @@ def feed(
 
 def figures(
     seconds: Annotated[int, typer.Option("--seconds", min=2, help="Length of a run.")] = 10,
-    rate_per_s: Annotated[int, typer.Option("--rate", min=1, help="Ticks per second.")] = 300,
+    rate_per_s: Rate = 300,
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,11 @@ def readable(name: str, line: str) -> str:
     entry = _parsed(line)
     if entry is None:
         return f"{'':12} {name:15} {line}"
+    return readable_entry(name, entry)
+
+
+def readable_entry(name: str, entry: Mapping[str, Any]) -> str:
+    """The same of a line that was read already."""
     clock = str(entry.get("timestamp", ""))[11:23]
     level = str(entry.get("level", ""))
     facts = " ".join(

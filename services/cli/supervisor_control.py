@@ -50,6 +50,13 @@ class ProcessInfo:
 
 
 Processes = Mapping[str, ProcessInfo]
+
+
+def pids(processes: Processes) -> dict[str, int]:
+    """Service -> process id, 0 for one that is down."""
+    return {name: info.pid for name, info in processes.items()}
+
+
 """Every process of a run by its service; empty if the supervisor does not live or answer."""
 
 

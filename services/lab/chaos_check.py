@@ -92,19 +92,19 @@ def arrived_at_venue(run: Path) -> Iterator[Message]:
         yield found
 
 
-def orders_at_venue(run: Path) -> Counter[str]:
+def orders_of(arrived_at: list[Message]) -> Counter[str]:
     """How often each client order id arrived as a new order, or as a leg of one."""
     arrived: Counter[str] = Counter()
-    for found in arrived_at_venue(run):
+    for found in arrived_at:
         if found.kind == "new_order":
             arrived[found.body["client_order_id"]] += 1
             arrived.update(leg["client_order_id"] for leg in found.body.get("legs", ()))
     return arrived
 
 
-def changes_at_venue(run: Path) -> dict[str, int]:
+def changes_of(arrived: list[Message]) -> dict[str, int]:
     """How many cancels and replaces arrived: they were in flight when somebody died."""
-    kinds = Counter(found.kind for found in arrived_at_venue(run))
+    kinds = Counter(found.kind for found in arrived)
     return {"cancels": kinds["cancel_order"], "replaces": kinds["replace_order"]}
 
 
@@ -190,7 +190,8 @@ def lots_of(fills: dict[str, dict[str, Any]]) -> dict[str, int]:
 
 def check(run: Path) -> dict[str, Any]:
     """Everything that a chaos run must keep, as plain values."""
-    arrived, filled, ledger = orders_at_venue(run), fills_at_venue(run), Ledger.read(run)
+    received = list(arrived_at_venue(run))
+    arrived, filled, ledger = orders_of(received), fills_at_venue(run), Ledger.read(run)
     refused = {order for order, codes in ledger.codes.items() if codes & NOT_ACCEPTED}
     accepted = set(ledger.codes) - refused
     lots, booked = lots_of(filled), lots_of(ledger.fills)
@@ -208,7 +209,7 @@ def check(run: Path) -> dict[str, Any]:
         "orders_in_venue_record": len(arrived),
         "orders_in_ledger": len(accepted),
         "not_accepted": len(refused),
-        **changes_at_venue(run),
+        **changes_of(received),
         "fills": len(filled),
         "lost": sum(map(len, lost.values())),
         "duplicated": len(twice) + ledger.contradictions,

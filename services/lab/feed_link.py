@@ -27,6 +27,7 @@ from proto_schemas.enums import Mode, SessionPhase
 from proto_schemas.market_data import BURST_ROWS_MAX, FeedCredit, FeedOpen
 from proto_schemas.registry import BY_MODEL
 from services.lab.bench_feed import follows_market
+from services.lab.fleet import FIRST_ROW_NS
 from services.venue.feed_pump import message_of
 from shared.bus.codec import decode, encode
 from shared.feeds import Synthetic, SyntheticFeed
@@ -38,7 +39,6 @@ from shared.runtime.host import boot_ns
 from shared.runtime.run_folder import RunFolder
 
 READER = b"market_data"
-FIRST_NS = 1_898_946_000 * SECOND
 ROW_EVERY_NS = 20_000
 ROWS_MADE = 20_000  # after so many the market's rows come again, with later numbers and times
 CONTROL_EVERY_NS = 250 * MS
@@ -54,10 +54,12 @@ Look = Callable[[int], None]
 def encoded_bursts(instrument: str, rows: int, seed: int) -> list[bytes]:
     """The frames of a whole feed, numbered from 1."""
     contract = parse_contract(instrument)
-    made = list(islice(SyntheticFeed(contract, Synthetic(seed, FIRST_NS)), min(rows, ROWS_MADE)))
+    made = list(
+        islice(SyntheticFeed(contract, Synthetic(seed, FIRST_ROW_NS)), min(rows, ROWS_MADE))
+    )
     again = (message_of(row, instrument) for row in islice(cycle(made), rows))
     numbered = [
-        replace(row, feed_seq=number, exchange_ns=FIRST_NS + number * ROW_EVERY_NS)
+        replace(row, feed_seq=number, exchange_ns=FIRST_ROW_NS + number * ROW_EVERY_NS)
         for number, row in enumerate(again, 1)
     ]
     groups = (numbered[at : at + BURST_ROWS_MAX] for at in range(0, rows, BURST_ROWS_MAX))

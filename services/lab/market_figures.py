@@ -14,6 +14,7 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from statistics import mean, median
 
+from services.venue.config import MONDAY_OPEN_NS
 from shared.feeds import DepthRow, FeedRow, QuoteRow, Synthetic, SyntheticFeed, TradeRow
 from shared.kernel.clock import MINUTE, SECOND
 from shared.markets import is_open, new_york_day_and_second, parse_contract
@@ -22,7 +23,6 @@ PAGE = Path("docs/synthetic-market.md")
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = "ESM30"
 PAGE_SEED = 1
-MONDAY_OPEN_NS = 1_898_865_000 * SECOND  # 2030-03-04 09:30 in New York
 HOUR_NS = 60 * MINUTE
 MORNING_NS = 2 * HOUR_NS
 WEEK_NS = 7 * 24 * HOUR_NS

@@ -14,10 +14,11 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from proto_schemas.market_data import Depth, Quote, Trade
+from services.market_data.config import CREDIT_EVENTS_MAX
 from shared.kernel.outputs import Log, Output, Publish
 
-UNHANDLED_MAX = 2 * 4_096
-"""The credit ends long before; see `CREDIT_EVENTS_MAX`."""
+UNHANDLED_MAX = 2 * CREDIT_EVENTS_MAX
+"""The credit ends long before."""
 
 
 @dataclass(slots=True)

@@ -94,7 +94,7 @@ class Hooks:
             facts: dict[str, str | int] = {
                 "error": what,
                 "text": text,
-                "line": line_of(error, hook),
+                "line": line_of(error, hook.__code__.co_filename),
             }
             return self._pause("strategy_raised", f"raised {what}", hook, **facts)
         if returned is None:
@@ -128,9 +128,9 @@ class Hooks:
         return [Log(event, {**facts, **fields}, "error")]
 
 
-def line_of(error: BaseException, hook: Hook) -> int:
-    """The line of the strategy's file at which it went wrong; 0 if it is not to be found."""
-    file, line = hook.__code__.co_filename, 0
+def line_of(error: BaseException, file: str) -> int:
+    """The last line of this file at which it went wrong; 0 if there is none."""
+    line = 0
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == file:

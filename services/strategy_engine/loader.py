@@ -10,21 +10,21 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-import traceback
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import NoReturn
 
+from proto_schemas.base import SOURCE_TEXT_MAX
 from services.strategy_engine.api import Strategy
 from services.strategy_engine.config import CAME_ALONG
+from services.strategy_engine.hooks import line_of
 from services.strategy_engine.reloading import Source
 from shared.kernel.errors import OperatorFault
 from shared.kernel.pack import STRATEGIES
 
 API = "services.strategy_engine.api"
-CHARACTERS_MAX = 200_000
 MEND_LOADING = "Mend what it does while it is loaded."
 MODULES = ("__future__", "collections", "dataclasses", "math", "statistics", "typing", API)
 FORBIDDEN_NAMES = frozenset(
@@ -87,8 +87,8 @@ def read_source(path: Path) -> Source:
         text = raw.decode("utf-8")
     except (UnicodeDecodeError, OSError) as error:
         _refuse("STRATEGY_UNREADABLE", str(path), str(error), "Make it a readable file in UTF-8.")
-    if len(text) > CHARACTERS_MAX:
-        fix = f"At most {CHARACTERS_MAX} characters; data belongs into the market, not the code."
+    if len(text) > SOURCE_TEXT_MAX:
+        fix = f"At most {SOURCE_TEXT_MAX} characters; data belongs into the market, not the code."
         _refuse("STRATEGY_TOO_LONG", str(path), len(text), fix)
     return Source(str(path), sha256(raw).hexdigest(), text)
 
@@ -142,8 +142,8 @@ def _parsed(source: Source) -> ast.Module:
 
 def _place_of(error: Exception, path: str) -> str:
     """The file with the line of it at which the error came up."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-    return f"{path}:{lines[-1]}" if lines else path
+    line = line_of(error, path)
+    return f"{path}:{line}" if line else path
 
 
 def _the_strategy(module: ModuleType, name: str, path: Path) -> type[Strategy]:

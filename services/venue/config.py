@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt, StrictStr
 
+from shared.feeds.synthetic_rate import ONE, Synthetic
 from shared.kernel.errors import OperatorFault
 from shared.runtime.run_folder import RunFolder
 from shared.runtime.settings import load as load_table
@@ -15,7 +16,6 @@ from shared.runtime.settings import load as load_table
 SPEED_MILLI_MAX = 10_000_000
 MONDAY_OPEN_NS = 1_898_865_000 * 10**9
 """2030-03-04 09:30 in New York."""
-USUAL_RATE_MILLI = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,10 @@ class VenueTable:
     data_path: Annotated[StrictStr, Field(min_length=1, max_length=4_096)] | None = None
     synthetic_seed: Annotated[StrictInt, Field(ge=0, le=2**32)] | None = None
     synthetic_start_ns: Annotated[StrictInt, Field(ge=0, le=2**61)] = MONDAY_OPEN_NS
-    synthetic_rate_milli: Annotated[StrictInt, Field(ge=1, le=100_000)] = USUAL_RATE_MILLI
+    synthetic_rate_milli: Annotated[StrictInt, Field(ge=1, le=100_000)] = ONE
     synthetic_rows: Annotated[StrictInt, Field(ge=1, le=2**53)] | None = None
     speed_milli: Annotated[StrictInt, Field(ge=0, le=SPEED_MILLI_MAX)] = 1_000
     record_path: Annotated[StrictStr, Field(min_length=1, max_length=4_096)] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MadeUp:
-    """A market that is made up: see `shared/feeds/synthetic.py`."""
-
-    seed: int
-    start_ns: int
-    rate_milli: int
-    rows_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ class VenueConfig:
 
     instrument: str
     data_path: Path = Path()
-    made_up: MadeUp | None = None
+    made_up: Synthetic | None = None
     speed_milli: int = 0
     record_path: Path = Path()
 
@@ -66,7 +56,7 @@ def load(run: RunFolder) -> VenueConfig:
     return VenueConfig(run.settings.instrument, path, made_up, table.speed_milli, record)
 
 
-def _made_up(table: VenueTable) -> MadeUp | None:
+def _made_up(table: VenueTable) -> Synthetic | None:
     """The made-up market that the table asks for; one of the two feeds must be named."""
     if (table.data_path is None) == (table.synthetic_seed is None):
         raise OperatorFault(
@@ -77,7 +67,7 @@ def _made_up(table: VenueTable) -> MadeUp | None:
         )
     if table.synthetic_seed is None:
         return None
-    return MadeUp(
+    return Synthetic(
         table.synthetic_seed,
         table.synthetic_start_ns,
         table.synthetic_rate_milli,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 from structlog.typing import FilteringBoundLogger
 
 from proto_schemas.market_data import BURST_ROWS_MAX
@@ -12,7 +10,7 @@ from services.venue.core import VenueCore
 from services.venue.feed_pump import FeedPump, OnBadRow
 from services.venue.record import Record
 from shared.catalogue import open_recorded
-from shared.feeds import BadRow, Feed, Synthetic, SyntheticFeed
+from shared.feeds import BadRow, Feed, SyntheticFeed
 from shared.markets import parse_contract
 from shared.runtime.host import Service
 from shared.runtime.log import open_log
@@ -38,7 +36,7 @@ def make_pump(
 
     def open_rows(on_bad: OnBadRow) -> Rows:
         if (made_up := config.made_up) is not None:
-            return SyntheticFeed(contract, Synthetic(*astuple(made_up)))
+            return SyntheticFeed(contract, made_up)
         return open_recorded(config.data_path, contract, on_bad)
 
     pump = FeedPump(open_rows, contract, core.feed, config.speed_milli, on_bad_row, burst_rows)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-CHARACTERS_MAX = 500
+from proto_schemas.base import TEXT_MAX
 
 
 def sendable(text: str) -> str:
     """The text as a message can carry it: too long or odd is no reason to refuse."""
-    return text.encode(errors="replace").decode()[:CHARACTERS_MAX]
+    return text.encode(errors="replace").decode()[:TEXT_MAX]

@@ -44,10 +44,11 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid=DATASOURCE_UID)
 TAG = "bulkhead"
 GOOD, BAD, PLAIN, DOUBTFUL = "green", "red", "text", "orange"
 TILE_HEIGHT, GRAPH_HEIGHT = 4, 8
+RATE = "[$__rate_interval]"
+"""How far a rate looks back: Grafana fills in what fits the screen."""
 
 Steps = tuple[tuple[float | None, str], ...]
 FLAG_BAD: Steps = ((None, GOOD), (1, BAD))
-FLAG_GOOD: Steps = ((None, BAD), (1, GOOD))
 NEUTRAL: Steps = ((None, PLAIN),)
 
 
@@ -74,7 +75,6 @@ class Tile:
     words: Mapping[int, str] = field(default_factory=dict)
     named: bool = False
     width: int = 4
-    height: int = TILE_HEIGHT
 
     def all_queries(self) -> tuple[Query, ...]:
         """Its one query."""
@@ -90,7 +90,6 @@ class Graph:
     queries: tuple[Query, ...]
     unit: str = "none"
     width: int = 12
-    height: int = GRAPH_HEIGHT
     least: float | None = None
 
     def all_queries(self) -> tuple[Query, ...]:
@@ -108,7 +107,6 @@ class Listing:
     hidden: tuple[str, ...] = ()
     unit: str = "none"
     width: int = 12
-    height: int = GRAPH_HEIGHT
 
     def all_queries(self) -> tuple[Query, ...]:
         """Its one query."""
@@ -127,7 +125,6 @@ class Page:
     title: str
     text: str
     rows: tuple[tuple[str, tuple[Panel, ...]], ...]
-    since: str = "now-1h"
 
     def panels(self) -> tuple[Panel, ...]:
         """All of them, in order."""
@@ -142,7 +139,7 @@ def draw(page: Page) -> Dashboard:
         .description(page.text)
         .tags([TAG])
         .timezone("browser")
-        .time(page.since, "now")
+        .time("now-1h", "now")
         .refresh("5s")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .readonly()
@@ -173,7 +170,8 @@ def _panel(panel: Panel) -> Builder:
         case Listing():
             made = _listing(panel)
     made.title(panel.title).description(panel.text).unit(panel.unit).datasource(DATASOURCE)
-    return made.span(panel.width).height(panel.height)
+    height = TILE_HEIGHT if isinstance(panel, Tile) else GRAPH_HEIGHT
+    return made.span(panel.width).height(height)
 
 
 def _tile(panel: Tile) -> stat.Panel:

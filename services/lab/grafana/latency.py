@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from services.lab.grafana.drawing import Graph, Page, Query
-
-RATE = "[$__rate_interval]"
+from services.lab.grafana.drawing import RATE, Graph, Page, Query
 
 
 def quantile(share: float, histogram: str, by: str, matchers: str = "") -> str:

@@ -8,6 +8,7 @@ from services.lab.grafana.drawing import (
     DOUBTFUL,
     FLAG_BAD,
     GOOD,
+    RATE,
     Graph,
     Listing,
     Page,
@@ -15,7 +16,6 @@ from services.lab.grafana.drawing import (
     Tile,
 )
 
-NONE_GOOD = FLAG_BAD
 YES_NO = {0: "no", 1: "yes"}
 
 SLEEP = (
@@ -23,7 +23,7 @@ SLEEP = (
         "Pages firing",
         "Alerts that wake a person, now.",
         Query('count(ALERTS{alertstate="firing", severity="page"}) or vector(0)'),
-        steps=NONE_GOOD,
+        steps=FLAG_BAD,
     ),
     Tile(
         "State",
@@ -48,13 +48,13 @@ SLEEP = (
         "Ledger differs",
         "Differences between ledger and broker at the last reconcile.",
         Query("bulkhead_reconcile_differences"),
-        steps=NONE_GOOD,
+        steps=FLAG_BAD,
     ),
     Tile(
         "Orders unknown",
         "Orders of which nobody knows whether they live.",
         Query("bulkhead_orders_unknown"),
-        steps=NONE_GOOD,
+        steps=FLAG_BAD,
     ),
 )
 MONEY = (
@@ -169,11 +169,7 @@ PROCESSES = (
     Graph(
         "Processor",
         "Share of one core that each process uses.",
-        (
-            Query(
-                'rate(process_cpu_seconds_total{job="bulkhead"}[$__rate_interval])', "{{instance}}"
-            ),
-        ),
+        (Query(f'rate(process_cpu_seconds_total{{job="bulkhead"}}{RATE})', "{{instance}}"),),
         unit="percentunit",
         least=0,
         width=8,
@@ -183,7 +179,7 @@ PROCESSES = (
         "Log lines of level warning and error, a second.",
         (
             Query(
-                "sum by (service, event) (rate(bulkhead_alarms_total[$__rate_interval]))",
+                f"sum by (service, event) (rate(bulkhead_alarms_total{RATE}))",
                 "{{service}} {{event}}",
             ),
         ),

@@ -44,6 +44,9 @@ install_id = "9f3ac21b77d0"
 instrument = "{ES}"
 strategy = "ema_cross"
 sock_dir = "/tmp/none"
+
+[venue]
+synthetic_seed = 1
 """
 FILLED = "9f3ac21b-77d0-0001-0001-000000000001"
 REFUSED = "9f3ac21b-77d0-0001-0001-000000000002"
