@@ -91,9 +91,10 @@ class ServiceClient:
         while (left_s := deadline - monotonic()) > 0:
             if not self._socket.poll(max(1, int(left_s * 1_000))):
                 return None
-            event = decode(self._socket.recv_multipart()[-1])
-            if event.envelope.cause == request_id and isinstance(event.body, answers):
-                return event.body
+            for frame in self._socket.recv_multipart():
+                event = decode(frame)
+                if event.envelope.cause == request_id and isinstance(event.body, answers):
+                    return event.body
         return None
 
 

@@ -144,15 +144,19 @@ class Feeder(AbstractContextManager["Feeder"]):
             return
         while True:
             try:
-                frame = self._commands.recv_multipart(zmq.NOBLOCK)[-1]
+                _, *frames = self._commands.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            match decode(frame).body:
-                case FeedCredit(credit_feed_seq):
-                    self._credit_feed_seq = max(self._credit_feed_seq, credit_feed_seq)
-                case FeedOpen(after_feed_seq, credit_feed_seq):
-                    self._credit_feed_seq = max(self._credit_feed_seq, credit_feed_seq)
-                    self._next = after_feed_seq // BURST_ROWS_MAX
+            for frame in frames:
+                self._take(frame)
+
+    def _take(self, frame: bytes) -> None:
+        match decode(frame).body:
+            case FeedCredit(credit_feed_seq):
+                self._credit_feed_seq = max(self._credit_feed_seq, credit_feed_seq)
+            case FeedOpen(after_feed_seq, credit_feed_seq):
+                self._credit_feed_seq = max(self._credit_feed_seq, credit_feed_seq)
+                self._next = after_feed_seq // BURST_ROWS_MAX
 
     def _send(self) -> None:
         """Whatever the credit covers whole; the last burst may be shorter."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from proto_schemas.base import Envelope, Message
@@ -42,6 +43,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "feed_status": ("state",),
     "position_update": ("position_lots", "realised_mills", "fees_mills"),
 }
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Auditor:
@@ -98,14 +101,19 @@ def body_fields(body: Message) -> dict[str, object]:
 
 def to_json(line: dict[str, object]) -> str:
     """The line as text, keys in the order in which they were made."""
-    return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODE(line)
 
 
 def iso_utc(stream_ns: int) -> str:
     """`2018-05-07T13:45:00.123456Z`; parts of a microsecond are cut off."""
     second, part_ns = divmod(stream_ns, SECOND)
+    return f"{_iso_second(second)}.{part_ns // 1_000:06d}Z"
+
+
+@lru_cache(maxsize=16)
+def _iso_second(second: int) -> str:
+    """Lines come in order, so many share their second."""
     day, second_of_day = divmod(second, SECONDS_PER_DAY)
     hour, rest = divmod(second_of_day, 3_600)
     minute, second_of_minute = divmod(rest, 60)
-    clock = f"{hour:02d}:{minute:02d}:{second_of_minute:02d}.{part_ns // 1_000:06d}"
-    return f"{format_day(day)}T{clock}Z"
+    return f"{format_day(day)}T{hour:02d}:{minute:02d}:{second_of_minute:02d}"

@@ -10,8 +10,8 @@ from services.monitor.core import NAME, MonitorCore
 from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
-LINGER_S = 0.02
-"""Nobody waits for it but a person."""
+LINGER_MS = {"sub": 20}
+"""Nobody waits for it but a person, and who asks for the status gets it at once."""
 
 
 def make_core(run: RunFolder) -> MonitorCore:
@@ -24,4 +24,4 @@ def build(run: RunFolder) -> Service:
     core = make_core(run)
     core.pid = os.getpid()
     source = AuditSource(run, load(run).tunables)
-    return Service(NAME, core, source, paths=source.paths, linger_s=LINGER_S)
+    return Service(NAME, core, source, paths=source.paths, linger_ms=LINGER_MS)

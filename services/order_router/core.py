@@ -39,8 +39,8 @@ from proto_schemas.signals import Ack, Approval, CancelApproval, Nack, ReplaceAp
 from services.order_router.config import RouterConfig
 from services.order_router.gate import GateState, Refusal, check_gate, is_open, stricter, until_ns
 from services.order_router.readings import readings
-from shared.brokers.orders import CHANGEABLE, SessionOrder
-from shared.brokers.session import LEDGER, LIVE_MAX, TIMER, BrokerSession
+from shared.brokers.orders import CHANGEABLE, LEDGER, SessionOrder
+from shared.brokers.session import LIVE_MAX, TIMER, BrokerSession
 from shared.kernel.clock import MS, Now
 from shared.kernel.outputs import Event, Log, Output, Reply, Request, Send, SetTimer
 from shared.kernel.readings import Readings
@@ -50,6 +50,8 @@ WATCHDOG = "watchdog"
 LEASE_TIMER = "lease"
 REPORT_TIMER = "report"
 REPORT_RETRY_NS = 100 * MS
+ACK_MAY_WAIT_NS = 50 * MS
+"""All that risk does with it is to stop repeating, and it begins later than this."""
 NONCES_MAX = 64
 
 
@@ -162,7 +164,7 @@ class RouterCore:
             until_ns(gate, approval),
             now,
         )
-        return [*outputs, Reply(request, Ack())]
+        return [*outputs, Reply(request, Ack(), may_wait_ns=ACK_MAY_WAIT_NS)]
 
     def _on_cancel(self, body: CancelApproval, request: Envelope, now: Now) -> list[Output]:
         """Cancels always pass, but for an exit's that could not be put back: the gate is shut."""
@@ -172,7 +174,7 @@ class RouterCore:
             return [Reply(request, Nack("ORDER_UNKNOWN", "client_order_id", key))]
         if item.order.reduce_only and not is_open(self._state.gate, now):
             return [Reply(request, Nack("GATE_SHUT", "an open gate", "reduce_only order"))]
-        return [*session.cancel(key, now), Reply(request, Ack())]
+        return [*session.cancel(key, now), Reply(request, Ack(), may_wait_ns=ACK_MAY_WAIT_NS)]
 
     def _on_replace(self, body: ReplaceApproval, request: Envelope, now: Now) -> list[Output]:
         """A change is an order that leaves: it passes the gate with its new terms."""
@@ -191,7 +193,7 @@ class RouterCore:
         gate.sends_ns.append(now.boot_ns)
         item.change_id = body.change_id
         outputs = session.replace(item, body.quantity_lots, body.price_ticks, now)
-        return [*outputs, Reply(request, Ack())]
+        return [*outputs, Reply(request, Ack(), may_wait_ns=ACK_MAY_WAIT_NS)]
 
     def _blocked(self, approval: Approval) -> Refusal | None:
         session = self._state.session

@@ -63,7 +63,8 @@ from services.watchdog.readings import readings
 from services.watchdog.reconciling import after_flat, on_report, reconcile
 from services.watchdog.session_clock import arm_clock
 from services.watchdog.state import LOOKING, WatchdogState, mode, state_word
-from shared.brokers.session import LEDGER, BrokerSession
+from shared.brokers.orders import LEDGER
+from shared.brokers.session import BrokerSession
 from shared.kernel.clock import SECOND, Now
 from shared.kernel.outputs import Event, Log, Output, Push, Reply, SetTimer
 from shared.kernel.readings import Readings

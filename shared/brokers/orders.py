@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from proto_schemas.broker import BrokerExecution, BrokerOrder, CancelOrder, NewOrder, ReplaceOrder
 from proto_schemas.enums import OrderAction, OrderState, Side
 from proto_schemas.ledger import Execution, OrderEvent
+from shared.kernel.clock import MS
 from shared.kernel.order_states import INITIAL
-from shared.kernel.outputs import Log
+from shared.kernel.outputs import Log, Output, Request
 
+LEDGER = "order_state"
 ACTION_OF_STATE = {
     OrderState.ACKNOWLEDGED: OrderAction.ACKNOWLEDGE,
     OrderState.WORKING: OrderAction.WORK,
@@ -20,6 +22,10 @@ ACTION_OF_STATE = {
 }
 CHANGEABLE = (OrderState.ACKNOWLEDGED, OrderState.WORKING, OrderState.PARTIAL_FILL)
 PENDING = (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE)
+MAY_WAIT_NS = {
+    **dict.fromkeys((OrderAction.SUBMIT, OrderAction.ASK_CANCEL, OrderAction.ASK_REPLACE), 20 * MS),
+    **dict.fromkeys((OrderAction.ACKNOWLEDGE, OrderAction.WORK), 5 * MS),
+}
 
 
 @dataclass(slots=True)
@@ -148,3 +154,13 @@ def order_line(item: SessionOrder, code: str, detail: str | None) -> Log:
     }
     worrying = item.state in (OrderState.UNKNOWN, OrderState.REJECTED)
     return Log("order", fields, "warning" if worrying else "debug")
+
+
+def report_request(report: OrderEvent | Execution, item: SessionOrder | None) -> Output:
+    """The command that tells the ledger. It may wait when more on the same order follows soon.
+
+    What we did ourselves waits longest, for the broker's answer; an end or a fill not at all.
+    """
+    signal = item.correlation_id if item else None
+    wait_ns = MAY_WAIT_NS.get(report.action, 0) if isinstance(report, OrderEvent) else 0
+    return Request(LEDGER, report, correlation_id=signal, may_wait_ns=wait_ns)

@@ -51,15 +51,15 @@ from shared.brokers.orders import (
     execution_report,
     order_line,
     order_report,
+    report_request,
     with_legs,
 )
 from shared.kernel.check import check
 from shared.kernel.clock import MS, Now
 from shared.kernel.order_states import TRANSITIONS, is_live, settled
-from shared.kernel.outputs import Barrier, Log, Output, Request, Send, SetTimer
+from shared.kernel.outputs import Barrier, Log, Output, Send, SetTimer
 
 BROKER = "venue"
-LEDGER = "order_state"
 TIMER = "broker_session"
 LOOK_EVERY_NS = 100 * MS
 QUERY_TIMEOUT_NS = 500 * MS
@@ -383,7 +383,7 @@ class BrokerSession:
 
     def _tell(self, report: OrderEvent | Execution, item: SessionOrder | None) -> Output:
         self.ledger_waiting += 1
-        return Request(LEDGER, report, correlation_id=item.correlation_id if item else None)
+        return report_request(report, item)
 
     def _orphan(self, client_order_id: str, what: str) -> list[Output]:
         """The broker speaks of an order that we never sent: a person must look."""

@@ -38,7 +38,8 @@ class Request:
     """Send a command to a peer, repeated with the same id until answered.
 
     `expires_ns` (boot clock): give up then, with a `RequestExpired` input; None: never give up.
-    `subject` comes back with the answer: what the command was about.
+    `subject` comes back with the answer: what the command was about. `may_wait_ns`: nobody acts on
+    it soon, so it may leave so much later, with whatever goes to the same peer meanwhile.
     """
 
     to: str
@@ -46,14 +47,19 @@ class Request:
     expires_ns: int | None = None
     correlation_id: str | None = None
     subject: str = ""
+    may_wait_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer a command, now or later; `request` is the envelope that it came in."""
+    """Answer a command, now or later; `request` is the envelope that it came in.
+
+    `may_wait_ns`: as for `Request`, when all that the answer does is to end the repeats.
+    """
 
     request: Envelope
     message: Message
+    may_wait_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

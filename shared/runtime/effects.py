@@ -21,7 +21,10 @@ NO_ORIGIN = Origin(None, None)
 
 @dataclass(frozen=True, slots=True)
 class Transmit:
-    """Hand a frame to a socket: `pub`, `dealer` (to who binds) or `router` (to a client)."""
+    """Hand a frame to a socket: `pub`, `dealer` (to who binds) or `router` (to a client).
+
+    `may_wait_ns`: so long at most, so that it travels with what follows.
+    """
 
     route: str
     peer: str
@@ -31,6 +34,7 @@ class Transmit:
     one_shot: bool = False
     subject: str = ""
     not_after_ns: int | None = None
+    may_wait_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

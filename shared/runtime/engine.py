@@ -336,7 +336,8 @@ class Engine:
         self.outbox.add(
             Pending(message_id, kind, to, frame, output.expires_ns, first_repeat_ns, output.subject)
         )
-        self._effects.append(Transmit("dealer", to, frame, message_id, kind))
+        out = Transmit("dealer", to, frame, message_id, kind, may_wait_ns=output.may_wait_ns)
+        self._effects.append(out)
 
     def _answer(self, output: Reply, now: Now) -> None:
         request = output.request
@@ -345,7 +346,8 @@ class Engine:
         frame, message_id, kind = self._frame(output.message, stream, origin, now)
         if self._journaled:
             self.replies.answer(request.id, frame)
-        self._effects.append(Transmit("router", request.producer, frame, message_id, kind))
+        to, wait_ns = request.producer, output.may_wait_ns
+        self._effects.append(Transmit("router", to, frame, message_id, kind, may_wait_ns=wait_ns))
 
     def _one_shot(self, output: Send | Push, cause: Envelope, now: Now) -> None:
         to, origin = output.to, Origin(output.correlation_id or cause.correlation_id, cause.id)

@@ -18,8 +18,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 from types import FrameType
@@ -29,7 +29,7 @@ from proto_schemas.base import Message
 from proto_schemas.control import Fenced, Garbled, Heartbeat, PeerStatus, Started
 from proto_schemas.registry import execution_peers, gapless_streams
 from shared.bus.codec import BadFrame, decode, encode
-from shared.kernel.clock import MS, Now
+from shared.kernel.clock import MS, SECOND, Now
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Core, Event, Fence, Log, Store
 from shared.runtime.beat import Beat, BeatFile
@@ -42,6 +42,7 @@ from shared.runtime.engine_readings import engine_readings
 from shared.runtime.fence import fence
 from shared.runtime.log import open_log
 from shared.runtime.metrics import LOOPBACK, Board, HostCollector, serve
+from shared.runtime.parcels import Parcels
 from shared.runtime.paths import Paths
 from shared.runtime.record import pack_record
 from shared.runtime.recovery import Recovery
@@ -84,8 +85,8 @@ class Service:
     """Called once, when the journal has been stepped and new inputs are about to come."""
     first_input: Callable[[], Message | None] = lambda: None
     """Asked once, right after `Started`: an input that must come before any other."""
-    linger_s: float = 0.0
-    """How long to let more messages come once there are some; see `Wires.poll`."""
+    linger_ms: Mapping[str, int] = field(default_factory=dict)
+    """By route, how long messages wait for company; see `Wires.poll`."""
     metrics_port: int = 0
     metrics_address: str = LOOPBACK
     paths: Paths | None = None
@@ -95,6 +96,10 @@ class Service:
 def boot_ns() -> int:
     """The boot clock: one for all processes of the host, never set back."""
     return clock_gettime_ns(CLOCK_BOOTTIME)
+
+
+def _is_late(out: Transmit) -> bool:
+    return out.not_after_ns is not None and boot_ns() > out.not_after_ns
 
 
 class Host:
@@ -110,10 +115,11 @@ class Host:
         self.engine = Engine(service.core, service.name, streams)
         if hasattr(service.core, "peers"):  # the monitor's core reads the liveness table
             service.core.peers = self.engine.peers
-        self.wires = Wires(run, service.name)
+        self.wires = Wires(run, service.name, service.linger_ms)
         self._stream_ns = 0
         self._records: list[bytes] = []
         self._effects: list[Effect] = []
+        self._parcels = Parcels()
         self._stopping = ""
         self._refusals = Refusals()
         self._recovery = self._recover()
@@ -184,7 +190,7 @@ class Host:
         self._close()
 
     def _turn(self) -> None:
-        for arrivals in self.wires.poll(self._timeout_ms(), self.service.linger_s):
+        for arrivals in self.wires.poll(self._timeout_ms()):
             self._take_some(arrivals)
         now = self._now()
         self._timers(now)
@@ -193,22 +199,24 @@ class Host:
         self.counts.resent += len(repeats)
         self._effects += repeats
         self._flush()
+        self._let_go(now.boot_ns)
 
     def _timeout_ms(self) -> int:
         now = self._now()
-        times = [self.engine.next_due_ns()]
+        times = [self.engine.next_due_ns(), self._parcels.next_due_ns()]
         if self.service.source is not None:
             times.append(self.service.source.next_due_ns(now))
         due = min((t for t in times if t is not None), default=now.boot_ns + IDLE_POLL_MS * MS)
         return max(0, min(IDLE_POLL_MS, -(-(due - now.boot_ns) // MS)))
 
-    def _take_some(self, arrivals: Iterator[Arrived]) -> None:
+    def _take_some(self, parcels: Iterator[list[Arrived]]) -> None:
         """As much work from each socket as so many single rows are; the rest waits its turn."""
         tap, rows = self.service.tap, 0
-        for arrived in arrivals:
-            if tap is not None:
-                tap(arrived.frame)
-            rows += self._take(arrived)
+        for parcel in parcels:
+            for arrived in parcel:
+                if tap is not None:
+                    tap(arrived.frame)
+                rows += self._take(arrived)
             if rows >= ROWS_A_TURN:
                 return
 
@@ -236,7 +244,7 @@ class Host:
         if self._refusals.may_tell(error.code, now.boot_ns):
             self.log.warning("frame_refused", **described(arrived, error))
         if arrived.route == "router":
-            self.wires.send(self.engine.refusal(arrived.peer, arrived.frame, error, now))
+            self.wires.send([self.engine.refusal(arrived.peer, arrived.frame, error, now)])
         elif arrived.peer in execution_peers(self.service.name):
             garbled = Garbled(arrived.peer, error.code)
             self._step(self.engine.internal(garbled, now), None, now)
@@ -264,7 +272,7 @@ class Host:
         if self._recovery.due():
             self._recovery.save(self._stream_ns)
         engine, pid = self.engine, os.getpid()
-        self.wires.send(engine.heartbeat(pid, code_hash(), self._metrics_port, now))
+        self.wires.send([engine.heartbeat(pid, code_hash(), self._metrics_port, now)])
         word = engine.core.state_word()
         self._beat.write(Beat(now.boot_ns, pid, engine.epoch, word, engine.progress))
         self._show_readings(now)
@@ -302,23 +310,31 @@ class Host:
             self._do(effects)
 
     def _do(self, effects: list[Effect]) -> None:
-        synced = False
+        """In order, but for frames: they wait for their turn's one sync, and for company."""
+        synced, now_ns = False, boot_ns()
         for effect in effects:
             match effect:
                 case Transmit():
-                    self._transmit(effect)
+                    self._parcels.add(effect, now_ns)
                 case Sync():
                     if not synced:
                         self._sync()
                     synced = True
-                case Store(name, data):
-                    write_twins(self.run_folder.twins(name), data)
-                case Fence(peer):
-                    self._fence(peer)
                 case LogLine(log, correlation_id):
                     self._log_line(log, correlation_id)
-                case Stop(reason):
-                    raise OurFault("CORE_STOPPED", field=self.service.name, value=reason, fix="")
+                case _:
+                    self._let_go(now_ns)
+                    self._act(effect)
+        self._let_go(now_ns)
+
+    def _act(self, effect: Store | Fence | Stop) -> None:
+        match effect:
+            case Store(name, data):
+                write_twins(self.run_folder.twins(name), data)
+            case Fence(peer):
+                self._fence(peer)
+            case Stop(reason):
+                raise OurFault("CORE_STOPPED", field=self.service.name, value=reason, fix="")
 
     def _fence(self, peer: str) -> None:
         known = self.engine.peers.table.get(peer)
@@ -339,9 +355,16 @@ class Host:
         self.journal.sync()
         self.counts.sync.observe(boot_ns() - began)
 
-    def _transmit(self, out: Transmit) -> None:
-        late = out.not_after_ns is not None and boot_ns() > out.not_after_ns
-        sent = not late and self.wires.send(out)
+    def _let_go(self, now_ns: int) -> None:
+        for parcel in self._parcels.take(now_ns):
+            late = [_is_late(out) for out in parcel]
+            in_time = [out for out, is_late in zip(parcel, late, strict=True) if not is_late]
+            sent = bool(in_time) and self.wires.send(in_time)
+            for out, is_late in zip(parcel, late, strict=True):
+                self._gone(out, sent and not is_late)
+
+    def _gone(self, out: Transmit, sent: bool) -> None:
+        """A frame has left, or could not: who sent it must learn that."""
         self.paths.left(out, sent, boot_ns)
         if sent:
             self.counts.sent[out.kind] += 1
@@ -367,6 +390,7 @@ class Host:
 
     def _close(self) -> None:
         self.log.info("stopped", signal=self._stopping, progress=self.engine.progress)
+        self._let_go(boot_ns() + SECOND)
         if self.service.source is not None:
             self.service.source.close()
         self._recovery.save(self._stream_ns)

@@ -53,12 +53,12 @@ def split_record(payload: bytes) -> tuple[int, int, bytes, bytes]:
             value=str(error),
             fix="Was it written by Bulkhead?",
         ) from error
-    types = (type(stream_ns), type(boot_ns), type(frame), type(digest))
-    if types != (int, int, bytes, bytes):
+    well_formed = type(stream_ns) is type(boot_ns) is int and type(frame) is type(digest) is bytes
+    if not well_formed:
         raise OurFault(
             "RECORD_SHAPE",
             field="journal record",
-            value=str(types),
+            value=str([type(part).__name__ for part in (stream_ns, boot_ns, frame, digest)]),
             fix="Was it written by Bulkhead?",
         )
     return stream_ns, boot_ns, frame, digest

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from time import sleep
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import zmq
@@ -44,7 +43,10 @@ class Arrived(NamedTuple):
 class Wires:
     """Sockets to poll, and one `send`."""
 
-    def __init__(self, run: RunFolder, service: str) -> None:
+    def __init__(
+        self, run: RunFolder, service: str, linger_ms: Mapping[str, int] | None = None
+    ) -> None:
+        """`linger_ms`: by route, how long what came there waits for company; see `poll`."""
         self._context = zmq.Context(io_threads=1)
         self._lock = _take_lock(run, service)
         self._pub = self._bind(run, service, zmq.PUB, "pub")
@@ -54,44 +56,58 @@ class Wires:
         self._poller = zmq.Poller()
         self._inputs = {self._sub: ("sub", ""), self._router: ("router", "")}
         self._inputs |= {socket: ("dealer", peer) for peer, socket in self._dealers.items()}
-        for socket in self._inputs:
+        self._linger_ms = linger_ms or {}
+        self._urgent = zmq.Poller()
+        for socket, (route, _) in self._inputs.items():
             self._poller.register(socket, zmq.POLLIN)
+            if route not in self._linger_ms:
+                self._urgent.register(socket, zmq.POLLIN)
 
-    def poll(self, timeout_ms: int, linger_s: float = 0.0) -> Iterator[Iterator[Arrived]]:
-        """Wait for input, then give what each ready socket has; a reader need not take all.
+    def poll(self, timeout_ms: int) -> Iterator[Iterator[list[Arrived]]]:
+        """Wait for input, then give the parcels of each ready socket; a reader need not take all.
 
-        `linger_s`: how long to let more come first. A process that is in no hurry is woken once for
-        many messages then, and leaves the processors to those that are.
+        What came on a route with a `linger_ms` waits so long for more, or until something comes on
+        a route without one. A process that is in no hurry is woken once for many messages then, and
+        leaves the processors to those that are.
         """
         ready = self._poller.poll(timeout_ms)
-        if ready and linger_s:
-            sleep(linger_s)
+        if ready and self._linger_ms:
+            wait_ms = min(self._linger_ms.get(self._inputs[socket][0], 0) for socket, _ in ready)
+            if wait_ms:
+                self._urgent.poll(wait_ms)
+                ready = self._poller.poll(0)
         for socket, _ in ready:
             yield self._drain(socket)
 
-    def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[Arrived]:
-        """At most `DRAIN_MAX` frames of one socket."""
+    def _drain(self, socket: zmq.Socket[bytes]) -> Iterator[list[Arrived]]:
+        """At most `DRAIN_MAX` messages of one socket, each whole: a parcel of frames."""
         route, peer = self._inputs[socket]
         for _ in range(DRAIN_MAX):
             try:
                 parts = socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return  # its sender is gone, and took it along
-            sender = parts[0].decode(errors="replace") if route == "router" else peer
-            yield Arrived(parts[-1], route, sender)
+            if route == "router":
+                peer = parts.pop(0).decode(errors="replace")
+            yield [Arrived(part, route, peer) for part in parts]
             if not int(socket.get(zmq.EVENTS)) & zmq.POLLIN:  # cheaper than to fail
                 return
 
-    def send(self, out: Transmit) -> bool:
-        """Hand a frame to its socket; False if the peer is away or its queue is full."""
+    def send(self, parcel: list[Transmit]) -> bool:
+        """Hand frames of one way to their socket; False if the peer is away or its queue is full.
+
+        All of them leave, or none.
+        """
+        route, peer = parcel[0].route, parcel[0].peer
+        frames = [out.frame for out in parcel]
         try:
-            match out.route:
+            match route:
                 case "pub":
-                    self._pub.send(out.frame, zmq.NOBLOCK)
+                    self._pub.send_multipart(frames, zmq.NOBLOCK)
                 case "dealer":
-                    self._dealers[out.peer].send(out.frame, zmq.NOBLOCK)
+                    self._dealers[peer].send_multipart(frames, zmq.NOBLOCK)
                 case "router":
-                    self._router.send_multipart((out.peer.encode(), out.frame), zmq.NOBLOCK)
+                    self._router.send_multipart([peer.encode(), *frames], zmq.NOBLOCK)
         except (zmq.Again, zmq.ZMQError) as error:
             if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 return False

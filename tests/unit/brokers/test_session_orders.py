@@ -8,6 +8,7 @@ from proto_schemas.enums import OrderAction, OrderState
 from proto_schemas.ledger import Execution, OrderEvent
 from proto_schemas.signals import Ack, Nack
 from shared.brokers.session import DUPLICATE, LIVE_MAX
+from shared.kernel.clock import MS
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Barrier, Log, Request, Send
 from tests.support import bodies
@@ -44,6 +45,7 @@ def test_an_order_waits_for_the_disk_then_leaves_then_is_reported() -> None:
             OrderAction.SUBMIT, "SENT", None, None,
         ),
         correlation_id=SIGNAL,
+        may_wait_ns=20 * MS,
     )  # fmt: skip
     assert state_of(session) is OrderState.SUBMITTED
     assert session.ledger_waiting == 1

@@ -11,7 +11,7 @@ from proto_schemas.control import PeerStatus, TimerFired, Undelivered
 from proto_schemas.enums import Mode, OrderState, Side
 from proto_schemas.ledger import OrderEvent
 from proto_schemas.signals import Ack, Nack
-from services.order_router.core import NAME
+from services.order_router.core import ACK_MAY_WAIT_NS, NAME
 from shared.brokers.session import LIVE_MAX, TIMER
 from shared.kernel.clock import MS
 from shared.kernel.outputs import Barrier, Log, Reply, Request, Send
@@ -48,7 +48,7 @@ def test_an_approval_becomes_barrier_then_order_then_report_then_answer() -> Non
     assert [type(each) for each in outputs] == [Barrier, Send, Request, Log, Reply]
     order = NewOrder(NAME, order_id(), "ESM18", Side.BUY, 3, approval().order_type, False)
     assert outputs[1] == Send("venue", order, "ema_cross-1-1", order_id(), BOOT + TTL)
-    assert outputs[4] == Reply(command.envelope, Ack())
+    assert outputs[4] == Reply(command.envelope, Ack(), may_wait_ns=ACK_MAY_WAIT_NS)
     (report,) = bodies(outputs, Request)
     assert isinstance(report, OrderEvent)
     assert (report.strategy, report.code) == ("ema_cross", "SENT")

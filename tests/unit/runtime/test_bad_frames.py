@@ -24,7 +24,7 @@ from proto_schemas.registry import BY_MODEL, SERVICES, TABLE, execution_peers
 from proto_schemas.signals import Nack
 from services.lab.samples import SAMPLES, sample_envelope
 from shared.bus.codec import FRAME_MAX_BYTES, BadFrame, decode, decode_header, encode
-from shared.kernel.clock import Now
+from shared.kernel.clock import SECOND, Now
 from shared.kernel.state import state_hash
 from shared.runtime import refusals
 from shared.runtime.effects import Transmit
@@ -42,8 +42,8 @@ class Sent:
     def __init__(self) -> None:
         self.out: list[Transmit] = []
 
-    def send(self, out: Transmit) -> bool:
-        self.out.append(out)
+    def send(self, parcel: list[Transmit]) -> bool:
+        self.out += parcel
         return True
 
 
@@ -67,6 +67,7 @@ class Bench:
         self.sent.out.clear()
         self.host._take(Arrived(frame, route, peer))
         self.host._flush()
+        self.host._let_go(boot_ns() + SECOND)
         return list(self.sent.out)
 
     @property

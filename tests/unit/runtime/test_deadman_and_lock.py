@@ -88,8 +88,8 @@ def test_a_frame_for_a_peer_that_is_away_is_refused_not_queued(run: RunFolder) -
     wires = Wires(run, "order_router")
     try:
         for route, peer in (("dealer", "venue"), ("router", "watchdog")):
-            assert wires.send(Transmit(route, peer, b"frame", "id", "kind")) is False
-        assert wires.send(Transmit("pub", "", b"frame", "id", "kind")) is True
+            assert wires.send([Transmit(route, peer, b"frame", "id", "kind")]) is False
+        assert wires.send([Transmit("pub", "", b"frame", "id", "kind")]) is True
         assert list(wires.poll(0)) == []
     finally:
         wires.close()

@@ -12,8 +12,10 @@ import pytest
 from services.order_router.config import RouterConfig
 from services.order_router.core import NAME, RouterCore
 from shared.kernel.clock import SECOND
+from shared.kernel.errors import OurFault
+from shared.kernel.outputs import Fence, Store
 from shared.runtime import host as host_module
-from shared.runtime.effects import Sync, Transmit
+from shared.runtime.effects import Stop, Sync, Transmit
 from shared.runtime.host import Host, Service
 from shared.runtime.run_folder import RunFolder, RunSettings
 
@@ -35,8 +37,8 @@ class Told:
     def size_bytes(self) -> int:
         return int(self._journal.size_bytes)
 
-    def send(self, out: Transmit) -> bool:
-        self._kept.append(f"send {out.kind}")
+    def send(self, parcel: list[Transmit]) -> bool:
+        self._kept.append("send " + "+".join(out.kind for out in parcel))
         return True
 
 
@@ -67,14 +69,43 @@ def test_a_start_is_on_disk_before_anything_of_it_leaves(opened: tuple[Host, lis
     assert len(kept) > 2 and all(each.startswith("send ") for each in kept[2:])
 
 
-def test_what_stands_behind_a_sync_waits_for_it_and_one_sync_serves_the_turn(
+def test_one_sync_serves_the_turn_and_what_goes_one_way_leaves_behind_it_in_one_message(
     opened: tuple[Host, list[str]],
 ) -> None:
     host, kept = opened
+    question = Transmit("dealer", "watchdog", b"", "id", "lease_request", True)
     host._records = [b"record"]
-    host._effects = [order(None), Sync(), order(None), Sync(), order(None)]
+    host._effects = [order(None), Sync(), question, order(None), Sync(), order(None)]
     host._flush()
-    assert kept == ["append", "send new_order", "sync", "send new_order", "send new_order"]
+    assert kept == ["append", "sync", "send new_order+new_order+new_order", "send lease_request"]
+    assert host.counts.sent == {"new_order": 3, "lease_request": 1}
+
+
+def test_what_was_said_before_an_order_to_the_host_leaves_before_it_is_done(
+    opened: tuple[Host, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, kept = opened
+    monkeypatch.setattr(Host, "_fence", lambda _host, peer: kept.append(f"fence {peer}"))
+    monkeypatch.setattr(
+        host_module, "write_twins", lambda path, data: kept.append(f"store {data.decode()}")
+    )
+    host._effects = [order(None), Store("latch", b"x"), order(None), Fence("venue"), Stop("end")]
+    with pytest.raises(OurFault, match="CORE_STOPPED"):
+        host._flush()
+    assert kept == ["send new_order", "store x", "send new_order", "fence venue"]
+
+
+def test_of_a_parcel_only_what_is_late_stays_behind(
+    opened: tuple[Host, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, kept = opened
+    host._start_epoch()
+    kept.clear()
+    monkeypatch.setattr(host_module, "boot_ns", lambda: 100 * SECOND)
+    host._effects = [order(None), order(99 * SECOND), order(101 * SECOND)]
+    host._flush()
+    assert kept[0] == "send new_order+new_order"
+    assert (host.counts.sent["new_order"], host.counts.unsent["new_order"]) == (2, 1)
 
 
 @pytest.mark.parametrize(("late_ns", "leaves"), [(0, True), (1, False)])

@@ -74,7 +74,7 @@ def test_a_turn_takes_so_many_rows_of_a_socket_and_leaves_the_rest(
     core = MarketDataCore(MarketDataConfig(ES))
     host = opened(folder, "market_data", core)
     left = (
-        Arrived(encode(each.envelope, each.body), "dealer", "venue")
+        [Arrived(encode(each.envelope, each.body), "dealer", "venue")]
         for each in (event(burst(at, rows), producer="venue") for at in range(1, 999, rows))
     )
     host._take_some(left)
@@ -83,6 +83,20 @@ def test_a_turn_takes_so_many_rows_of_a_socket_and_leaves_the_rest(
     assert core._state.last_feed_seq == frames * rows
     host._take_some(left)
     assert core._state.last_feed_seq == 2 * frames * rows, "nothing was lost between the turns"
+    close(host)
+
+
+def test_a_parcel_is_taken_whole_also_beyond_a_turns_rows(folder: RunFolder) -> None:
+    core = MarketDataCore(MarketDataConfig(ES))
+    host = opened(folder, "market_data", core)
+    parcel = [
+        Arrived(encode(each.envelope, each.body), "dealer", "venue")
+        for each in (event(burst(at, ROWS), producer="venue") for at in range(1, 4 * ROWS, ROWS))
+    ]
+    parcels = iter([parcel, parcel])
+    host._take_some(parcels)
+    assert core._state.last_feed_seq == 4 * ROWS > ROWS_A_TURN
+    assert list(parcels) == [parcel]
     close(host)
 
 
