@@ -31,9 +31,9 @@ class Timers:
         best: tuple[bool, int, str] | None = None
         for timer in self.table.values():
             boot = timer.clock == "boot"
-            key = (boot, timer.at_ns, timer.name)
-            if timer.at_ns <= (now.boot_ns if boot else now.stream_ns) and (not best or key < best):
-                best = key
+            if timer.at_ns <= (now.boot_ns if boot else now.stream_ns):
+                key = (boot, timer.at_ns, timer.name)
+                best = min(best or key, key)
         return best[2] if best else None
 
     def next_boot_ns(self) -> int | None:

@@ -55,6 +55,8 @@ class Parcels:
 
     def take(self, now_ns: int) -> list[list[Transmit]]:
         """The parcels that have to leave by now, in the order in which they were begun."""
+        if not self._open and not self._closed:
+            return []
         leaving = [parcel for parcel in self._open.values() if parcel.leave_by_ns <= now_ns]
         for parcel in leaving:
             del self._open[parcel.way]

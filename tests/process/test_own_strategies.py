@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -146,6 +147,44 @@ def test_bad_code_changes_nothing_and_a_kill_brings_back_the_code_that_ran(
     assert shell.log().count('"checkpoint": "used"') == 2, "nothing is stepped twice"
     gone = shell("bulkhead reload --json")
     assert gone.returncode == 64 and "STRATEGY_UNKNOWN" in gone.stdout
+
+
+STUCK = '''"""Buys once, and does not come back from the twentieth trade after it."""
+
+from services.strategy_engine.api import Context, Side, Strategy, Trade
+
+
+class StuckStrategy(Strategy):
+    """See the file's docstring."""
+
+    name = "stuck"
+
+    def __init__(self) -> None:
+        self.since = 0
+
+    def on_trade(self, ctx: Context, trade: Trade) -> None:
+        """Count from the order on."""
+        self.since += bool(self.since)
+        if not self.since and ctx.can_trade:
+            ctx.market(Side.BUY, 1)
+            self.since = 1
+        while self.since == 20:
+            pass
+'''
+
+
+def test_one_that_hangs_is_cut_off_in_lockstep_too_and_its_run_is_made_again_alike(
+    shell: Shell,
+) -> None:
+    shell.good("bulkhead new-strategy stuck")
+    (shell.folder / "strategies" / "stuck.py").write_text(STUCK)
+    sample = "shared/feeds/samples/ESM30_demo_trades.csv.gz --instrument ESM30"
+    ended = shell(f"bulkhead replay {sample} --strategy stuck --lockstep --json")
+    report = json.loads(ended.stdout.splitlines()[-1])
+    assert ended.returncode == 1 and report["error"].startswith("strategy_too_slow"), ended
+    assert report["services"][ENGINE]["state"] == "PAUSED"
+    assert (report["fills"], report["position_lots"], report["broker_position_lots"]) == (2, 0, 0)
+    assert "EQUAL" in shell.good(f"bulkhead verify {report['run']}")
 
 
 def test_new_strategy_refuses_what_would_hurt(shell: Shell) -> None:

@@ -17,8 +17,6 @@ from proto_schemas.base import Message
 from proto_schemas.control import Control, Replace, Sighted
 from proto_schemas.enums import FeedState, Mode, SessionPhase
 from proto_schemas.market_data import (
-    Bar,
-    Depth,
     FeedDepth,
     FeedQuote,
     FeedStatus,
@@ -26,7 +24,6 @@ from proto_schemas.market_data import (
     Mark,
     MarketProgress,
     Quote,
-    Trade,
 )
 from proto_schemas.signals import Decision, Intent
 from services.market_data.config import MarketDataConfig
@@ -240,9 +237,3 @@ def test_without_conflation_a_slow_strategy_slows_the_feed() -> None:
         made.feed(row, TAKES_NS // 2)
     assert made.waited_for_credit > 0 and made.market._state.backlog.conflated == 0
     assert len(made.strategy.trades) + len(made.strategy.quotes) > 2_000
-
-
-def test_bars_are_never_held() -> None:
-    made, given, _ = run(10)
-    assert not any(isinstance(body, Bar | Trade | Quote | Depth) for body in made.queue)
-    assert len(given) == made.market._state.last_feed_seq

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proto_schemas.market_data import (
+    Bar,
     Depth,
     FeedDepth,
     FeedQuote,
@@ -15,6 +16,7 @@ from proto_schemas.market_data import (
     Quote,
     Trade,
 )
+from shared.kernel.clock import MINUTE
 from shared.kernel.outputs import Log, Output, Publish
 from shared.kernel.state import state_hash
 from tests.support import bodies
@@ -82,6 +84,16 @@ def test_trades_are_never_held_and_their_marks_and_bars_neither() -> None:
         outputs = found.row(feed_seq, feed_seq * 10**9)
         assert (Trade, feed_seq) in out(outputs)
         assert any(isinstance(body, Mark) for body in bodies(outputs, Publish))
+
+
+def test_a_bar_leaves_with_the_trade_behind_it_also_when_quotes_are_held() -> None:
+    found = filled()
+    for minute, feed_seq in enumerate(range(HOLD + 1, CREDIT, 2)):
+        assert out(quote(found, feed_seq)) == []
+        outputs = found.row(feed_seq + 1, minute * MINUTE)
+        assert out(outputs)[-1] == (Trade, feed_seq + 1)
+        bars = [body for body in bodies(outputs, Publish) if isinstance(body, Bar)]
+        assert len(bars) == (minute > 0), "the first trade only begins one"
 
 
 def test_a_rush_of_trades_lets_a_quote_through_now_and_then() -> None:
