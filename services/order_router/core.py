@@ -84,7 +84,8 @@ class RouterCore:
             case BrokerExecution() as body:
                 return session.on_execution(body, now)
             case BrokerSnapshot() as body:
-                return session.on_snapshot(body, now) + self._report(body, now)
+                judged = session.on_snapshot(body, event.envelope.epoch, now)
+                return judged + self._report(body, now)
             case Lease() | Control() | GateClose():
                 return self._on_watchdog(event, now)
             case Ack() | Nack():

@@ -111,7 +111,7 @@ class WatchdogCore:
         state, config = self._state, self._config
         match event.body:
             case BrokerSnapshot() as body:
-                return self._on_snapshot(body, now)
+                return self._on_snapshot(body, event.envelope.epoch, now)
             case BrokerOrderEvent() as body:
                 return state.session.on_order_event(body, now)
             case BrokerExecution() as body:
@@ -180,10 +180,10 @@ class WatchdogCore:
             return told
         return [*told, *self._state.session.on_broker(status, now)]
 
-    def _on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:
+    def _on_snapshot(self, body: BrokerSnapshot, life: int, now: Now) -> list[Output]:
         state = self._state
         was_ready, before = state.session.ready, state.session.snapshot
-        outputs = state.session.on_snapshot(body, now)
+        outputs = state.session.on_snapshot(body, life, now)
         if state.session.snapshot is not body:
             return outputs  # not accepted: it proves nothing
         if not was_ready:

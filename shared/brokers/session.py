@@ -232,8 +232,8 @@ class BrokerSession:
             outputs += self._halt("overfill", body.execution_id)
         return [*outputs, order_line(item, "FILL", body.execution_id)]
 
-    def on_snapshot(self, body: BrokerSnapshot, now: Now) -> list[Output]:
-        """Judge the live orders by the whole account; then the session is ready.
+    def on_snapshot(self, body: BrokerSnapshot, life: int, now: Now) -> list[Output]:
+        """Judge the live orders by the whole account; then be ready. `life`: the broker's epoch.
 
         `self.snapshot is body` tells whether it was accepted.
         """
@@ -246,6 +246,7 @@ class BrokerSession:
             self.ready = False  # it is not the whole present: the timer asks again
             return self._lost_events(body)
         self.snapshot, self.snapshot_asked_ns, self.ready = body, asked_ns, True
+        self.broker_epoch = life  # so the first heartbeat of that life is no news
         seen = {order.client_order_id: order for order in body.orders if order.session == self.name}
         outputs: list[Output] = []
         for item in list(self.live.values()):
@@ -290,9 +291,9 @@ class BrokerSession:
     def on_timer(self, now: Now) -> list[Output]:
         """Look for orders without an answer and for a snapshot that is owed."""
         outputs: list[Output] = []
+        sent_until_ns = now.boot_ns - self.ack_timeout_ns
         for item in list(self.live.values()):
-            waited_ns = now.boot_ns - item.sent_ns
-            if item.state is OrderState.SUBMITTED and waited_ns > self.ack_timeout_ns:
+            if item.state is OrderState.SUBMITTED and item.sent_ns < sent_until_ns:
                 outputs += self._move(item, OrderAction.LOSE_SIGHT, "ACK_TIMEOUT")
         if not self.ready or self.unknown() or self.queries or self._changes_late(now):
             outputs += self.ask(now)
@@ -342,10 +343,8 @@ class BrokerSession:
         return self._move(item, OrderAction.REFUSE_CHANGE, "CHANGE_LOST")
 
     def _changes_late(self, now: Now) -> bool:
-        return any(
-            item.state in PENDING and now.boot_ns - item.asked_ns > self.ack_timeout_ns
-            for item in self.live.values()
-        )
+        before_ns = now.boot_ns - self.ack_timeout_ns
+        return any(x.state in PENDING and x.asked_ns < before_ns for x in self.live.values())
 
     def _change(self, item: SessionOrder, action: OrderAction, code: str, now: Now) -> list[Output]:
         item.revision += 1

@@ -143,8 +143,8 @@ def the_gate_does_not_look_at_the_lease(patch: pytest.MonkeyPatch) -> None:
 def a_report_without_its_end_is_believed(patch: pytest.MonkeyPatch) -> None:
     on_snapshot = BrokerSession.on_snapshot
 
-    def mutant(self: BrokerSession, body: BrokerSnapshot, now: Now) -> list[Output]:
-        outputs = on_snapshot(self, replace(body, complete=True), now)
+    def mutant(self: BrokerSession, body: BrokerSnapshot, life: int, now: Now) -> list[Output]:
+        outputs = on_snapshot(self, replace(body, complete=True), life, now)
         if self.snapshot is not None and self.snapshot.query_id == body.query_id:
             self.snapshot = body  # the owner tells by identity that it was accepted
         return outputs

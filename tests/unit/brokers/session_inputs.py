@@ -82,9 +82,9 @@ def account(
     return BrokerSnapshot(NAME, query_id, seq, events_from, orders, positions, complete)
 
 
-def hear(session: BrokerSession, snapshot: BrokerSnapshot, now: Now) -> list[Output]:
+def hear(session: BrokerSession, snapshot: BrokerSnapshot, now: Now, life: int = 1) -> list[Output]:
     """The snapshot as the answer to the last query, which must be waiting for one."""
-    return session.on_snapshot(replace(snapshot, query_id=max(session.queries)), now)
+    return session.on_snapshot(replace(snapshot, query_id=max(session.queries)), life, now)
 
 
 def fresh_session() -> BrokerSession:

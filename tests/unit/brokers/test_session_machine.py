@@ -155,7 +155,7 @@ class SessionUnderFire(RuleBasedStateMachine):
                 self._do(self.session.on_execution(message, self.now))
             case BrokerSnapshot():
                 before = self.session.snapshot
-                self._do(self.session.on_snapshot(message, self.now))
+                self._do(self.session.on_snapshot(message, self.broker_epoch, self.now))
                 if self.session.snapshot is not before:
                     self._believed(message)
 

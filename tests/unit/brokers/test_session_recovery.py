@@ -137,12 +137,12 @@ def test_a_bad_account_ends_readiness_and_is_not_asked_for_again_at_once(
 @pytest.mark.parametrize("query_id", [0, 1, 3, 99], ids=["none", "answered", "next", "never asked"])
 def test_an_answer_that_no_query_waits_for_is_dropped(query_id: int) -> None:
     session = ready_session()
-    session.on_broker(PeerStatus("venue", True, 1), at(1))
+    session.on_broker(PeerStatus("venue", True, 2), at(1))
     assert list(session.queries) == [2]
     before = session.snapshot
-    assert session.on_snapshot(account(query_id=query_id), at(2)) == []
+    assert session.on_snapshot(account(query_id=query_id), 2, at(2)) == []
     assert (session.ready, session.snapshot is before) == (False, True)
-    hear(session, account(), at(3))
+    hear(session, account(), at(3), life=2)
     assert session.ready
 
 
@@ -150,12 +150,12 @@ def test_a_query_is_answered_once_and_its_answer_settles_the_older_ones() -> Non
     session = ready_session()
     for number in (2, 3, 4):
         assert [each.query_id for each in queries(session.ask_again(at(number)))] == [number]
-    session.on_snapshot(account(query_id=3), at(5))
+    session.on_snapshot(account(query_id=3), 1, at(5))
     assert session.snapshot_asked_ns == at(3).boot_ns
     assert list(session.queries) == [4]
     accepted = session.snapshot
     for query_id in (2, 3):
-        session.on_snapshot(account(query_id=query_id), at(6))
+        session.on_snapshot(account(query_id=query_id), 1, at(6))
     assert session.snapshot is accepted
 
 
@@ -163,11 +163,11 @@ def test_an_answer_to_the_last_life_or_the_brokers_last_life_is_dropped() -> Non
     session = ready_session()
     (asked,) = queries(session.ask_again(at(1)))
     session.start(at(2))
-    assert session.on_snapshot(account(query_id=asked.query_id), at(3)) == []
+    assert session.on_snapshot(account(query_id=asked.query_id), 1, at(3)) == []
     assert not session.ready
     (asked,) = queries(session.ask_again(at(4)))
     session.on_broker(PeerStatus("venue", False, 1), at(5))
-    session.on_snapshot(account(query_id=asked.query_id), at(6))
+    session.on_snapshot(account(query_id=asked.query_id), 1, at(6))
     assert not session.ready
 
 
@@ -191,9 +191,9 @@ def test_an_order_sent_after_the_query_is_not_judged_by_its_answer() -> None:
     (old,) = queries(session.ask(at(0)))
     send(session, milliseconds=1)
     (fresh,) = queries(session.ask_again(at(600)))
-    assert reports(session.on_snapshot(account(query_id=old.query_id), at(700))) == []
+    assert reports(session.on_snapshot(account(query_id=old.query_id), 1, at(700))) == []
     assert state_of(session) is OrderState.SUBMITTED
-    outputs = session.on_snapshot(account(query_id=fresh.query_id), at(701))
+    outputs = session.on_snapshot(account(query_id=fresh.query_id), 1, at(701))
     assert reports(outputs) == [("REJECT", "NEVER_ARRIVED")]
 
 
@@ -333,8 +333,7 @@ def test_an_event_resolves_an_unknown_order() -> None:
 
 def test_a_silent_broker_ends_readiness_and_its_return_asks() -> None:
     session = ready_session()
-    session.on_broker(PeerStatus("venue", True, 1), at(1))
-    hear(session, account(), at(2))
+    assert session.on_broker(PeerStatus("venue", True, 1), at(1)) == []
     outputs = session.on_broker(PeerStatus("venue", False, 1), at(3))
     assert [type(each) for each in outputs] == [Log]
     assert not session.ready
@@ -344,10 +343,28 @@ def test_a_silent_broker_ends_readiness_and_its_return_asks() -> None:
     assert session.ready
 
 
+def test_the_first_sign_of_the_life_that_showed_its_account_changes_nothing() -> None:
+    """It comes late at a start: trading was allowed, forbidden, a second later allowed again."""
+    session = fresh_session()
+    session.start(at(0))
+    hear(session, account(), at(1), life=3)
+    assert session.on_broker(PeerStatus("venue", True, 3), at(2)) == []
+    assert session.ready
+    assert len(queries(session.on_broker(PeerStatus("venue", True, 4), at(3)))) == 1
+    assert not session.ready
+
+
+def test_a_sign_of_another_life_than_the_one_that_showed_its_account_asks() -> None:
+    session = fresh_session()
+    session.start(at(0))
+    hear(session, account(), at(1), life=3)
+    assert len(queries(session.on_broker(PeerStatus("venue", True, 4), at(2)))) == 1
+    assert not session.ready
+
+
 def test_a_broker_that_restarted_must_show_its_account_again() -> None:
     session = ready_session()
-    session.on_broker(PeerStatus("venue", True, 1), at(1))
-    hear(session, account(), at(2))
+    assert session.on_broker(PeerStatus("venue", True, 1), at(1)) == []
     assert session.on_broker(PeerStatus("venue", True, 1), at(3)) == []
     assert session.ready
     assert len(queries(session.on_broker(PeerStatus("venue", True, 2), at(4)))) == 1
