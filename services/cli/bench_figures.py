@@ -21,6 +21,8 @@ from shared.runtime.run_folder import RunFolder
 REAL_TIME_MILLI = 1_000
 AT_ONCE_MILLI = 0
 FLOOR_S = 3.0
+ROWS_AT_ONCE = 20_000
+"""So many that the way is full for seconds, with as many orders open as the strategy lets be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def run_bench_figures(options: FiguresOptions) -> int:
         data = bench.write_ticks(folder / "ticks.csv", options.rate_per_s, options.seconds)
         memory = bench_figures.MemoryMeter()
         paced = _played(options, data, REAL_TIME_MILLI, memory)
-        at_once = _played(options, data, AT_ONCE_MILLI, memory)
+        many = bench.write_ticks(folder / "many.csv", ROWS_AT_ONCE, 1)
+        at_once = _played(options, many, AT_ONCE_MILLI, memory)
         floor_per_s = saturation("unix", folder, FLOOR_S)
     times = read_times(paced)
     full_per_s = bench_figures.saturation_per_s(read_times(at_once))
