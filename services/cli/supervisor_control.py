@@ -50,14 +50,12 @@ class ProcessInfo:
 
 
 Processes = Mapping[str, ProcessInfo]
+"""Every process of a run by its service; empty if the supervisor does not live or answer."""
 
 
 def pids(processes: Processes) -> dict[str, int]:
     """Service -> process id, 0 for one that is down."""
     return {name: info.pid for name, info in processes.items()}
-
-
-"""Every process of a run by its service; empty if the supervisor does not live or answer."""
 
 
 class _UnixConnection(http.client.HTTPConnection):

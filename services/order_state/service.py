@@ -8,10 +8,6 @@ from shared.kernel.outputs import Core
 from shared.runtime.host import Service
 from shared.runtime.run_folder import RunFolder
 
-LINGER_MS = {"router": 2, "sub": 2}
-"""The reports on an order come one after the other: one sync and one message to each reader for
-all of them. No order waits for it; who acts on a fill learns of it so much later."""
-
 
 def make_core(run: RunFolder) -> Core:
     """The core, as the run's config wants it."""
@@ -20,4 +16,4 @@ def make_core(run: RunFolder) -> Core:
 
 def build(run: RunFolder) -> Service:
     """One process: the core and nothing else."""
-    return Service("order_state", make_core(run), linger_ms=LINGER_MS)
+    return Service("order_state", make_core(run))

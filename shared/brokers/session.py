@@ -344,7 +344,8 @@ class BrokerSession:
 
     def _changes_late(self, now: Now) -> bool:
         before_ns = now.boot_ns - self.ack_timeout_ns
-        return any(x.state in PENDING and x.asked_ns < before_ns for x in self.live.values())
+        late = (item for item in self.live.values() if item.asked_ns < before_ns)
+        return any(item.state in PENDING for item in late)
 
     def _change(self, item: SessionOrder, action: OrderAction, code: str, now: Now) -> list[Output]:
         item.revision += 1

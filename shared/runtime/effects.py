@@ -36,6 +36,10 @@ class Transmit:
     not_after_ns: int | None = None
     may_wait_ns: int = 0
 
+    def is_late(self, boot_ns: int) -> bool:
+        """True behind its deadline, if it has one."""
+        return self.not_after_ns is not None and boot_ns > self.not_after_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Sync:

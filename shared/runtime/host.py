@@ -98,10 +98,6 @@ def boot_ns() -> int:
     return clock_gettime_ns(CLOCK_BOOTTIME)
 
 
-def _is_late(out: Transmit) -> bool:
-    return out.not_after_ns is not None and boot_ns() > out.not_after_ns
-
-
 class Host:
     """Runs one service until it is told to stop."""
 
@@ -199,7 +195,6 @@ class Host:
         self.counts.resent += len(repeats)
         self._effects += repeats
         self._flush()
-        self._let_go(now.boot_ns)
 
     def _timeout_ms(self) -> int:
         now = self._now()
@@ -301,13 +296,15 @@ class Host:
 
     def _flush(self) -> None:
         """Journal first, then let go. Effects may lead to new inputs (a send refused): again."""
-        while self._records or self._effects:
+        while True:
             if self._records:
                 self.journal.append_many(self._records)
                 self.counts.journal_bytes = self.journal.size_bytes
                 self._records = []
             effects, self._effects = self._effects, []
             self._do(effects)
+            if not (self._records or self._effects):
+                return
 
     def _do(self, effects: list[Effect]) -> None:
         """In order, but for frames: they wait for their turn's one sync, and for company."""
@@ -357,7 +354,7 @@ class Host:
 
     def _let_go(self, now_ns: int) -> None:
         for parcel in self._parcels.take(now_ns):
-            late = [_is_late(out) for out in parcel]
+            late = [out.is_late(boot_ns()) for out in parcel]
             in_time = [out for out, is_late in zip(parcel, late, strict=True) if not is_late]
             sent = bool(in_time) and self.wires.send(in_time)
             for out, is_late in zip(parcel, late, strict=True):

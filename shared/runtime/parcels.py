@@ -30,7 +30,6 @@ def way_of(out: Transmit) -> Way:
 
 @dataclass(slots=True)
 class _Parcel:
-    way: Way
     leave_by_ns: int
     frames: list[Transmit] = field(default_factory=list)
 
@@ -40,28 +39,22 @@ class Parcels:
 
     def __init__(self) -> None:
         self._open: dict[Way, _Parcel] = {}
-        self._closed: list[_Parcel] = []
+        self._full: list[list[Transmit]] = []
 
     def add(self, out: Transmit, now_ns: int) -> None:
         """One frame more, behind all others of its way. `now_ns`: boot clock."""
-        way = way_of(out)
-        parcel = self._open.get(way)
-        if parcel is None:
-            parcel = self._open[way] = _Parcel(way, now_ns + out.may_wait_ns)
+        way, leave_by_ns = way_of(out), now_ns + out.may_wait_ns
+        parcel = self._open.setdefault(way, _Parcel(leave_by_ns))
         parcel.frames.append(out)
-        parcel.leave_by_ns = min(parcel.leave_by_ns, now_ns + out.may_wait_ns)
+        parcel.leave_by_ns = min(parcel.leave_by_ns, leave_by_ns)
         if len(parcel.frames) == PARCEL_FRAMES_MAX:
-            self._closed.append(self._open.pop(way))
+            self._full.append(self._open.pop(way).frames)
 
     def take(self, now_ns: int) -> list[list[Transmit]]:
-        """The parcels that have to leave by now, in the order in which they were begun."""
-        if not self._open and not self._closed:
-            return []
-        leaving = [parcel for parcel in self._open.values() if parcel.leave_by_ns <= now_ns]
-        for parcel in leaving:
-            del self._open[parcel.way]
-        closed, self._closed = self._closed, []
-        return [parcel.frames for parcel in (*closed, *leaving)]
+        """The full ones, then those that have to leave by now, in the order of their begin."""
+        full, self._full = self._full, []
+        due = [way for way, parcel in self._open.items() if parcel.leave_by_ns <= now_ns]
+        return [*full, *(self._open.pop(way).frames for way in due)]
 
     def next_due_ns(self) -> int | None:
         """When the first of those that wait has to leave; None: none waits."""

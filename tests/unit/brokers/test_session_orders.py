@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proto_schemas.enums import OrderAction, OrderState
 from proto_schemas.ledger import Execution, OrderEvent
 from proto_schemas.signals import Ack, Nack
+from shared.brokers.orders import report_request
 from shared.brokers.session import DUPLICATE, LIVE_MAX
 from shared.kernel.clock import MS
 from shared.kernel.errors import OurFault
@@ -31,6 +34,26 @@ from tests.unit.brokers.session_inputs import (
     shown,
     state_of,
 )
+
+
+@pytest.mark.parametrize("action", OrderAction)
+def test_only_news_that_more_follows_on_may_wait_for_company(action: OrderAction) -> None:
+    (_, _, told, _) = send(ready_session())
+    assert isinstance(told, Request) and isinstance(told.message, OrderEvent)
+    made = report_request(replace(told.message, action=action), None)
+    waits_ns = {
+        **dict.fromkeys(("SUBMIT", "ASK_CANCEL", "ASK_REPLACE"), 20 * MS),
+        **dict.fromkeys(("ACKNOWLEDGE", "WORK"), 5 * MS),
+    }
+    assert isinstance(made, Request)
+    assert made.may_wait_ns == waits_ns.get(action, 0), "an end or a refusal leaves at once"
+
+
+def test_a_fill_never_waits_for_company() -> None:
+    session = ready_session()
+    send(session)
+    told = [each for each in session.on_execution(filled(1, 3), at(1)) if type(each) is Request]
+    assert [(type(each.message), each.may_wait_ns) for each in told] == [(Execution, 0)]
 
 
 def test_an_order_waits_for_the_disk_then_leaves_then_is_reported() -> None:

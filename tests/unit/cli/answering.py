@@ -50,8 +50,11 @@ def answering(
                     identity, frame = socket.recv_multipart()
                     event = decode(frame)
                     asked.append(event)
-                    for body in services[name](event):
-                        socket.send_multipart((identity, reply(name, body, event.envelope.id)))
+                    frames = [
+                        reply(name, body, event.envelope.id) for body in services[name](event)
+                    ]
+                    if frames:  # of one turn: they come as one message
+                        socket.send_multipart((identity, *frames))
 
     thread = threading.Thread(target=serve)
     thread.start()

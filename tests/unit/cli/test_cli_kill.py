@@ -95,9 +95,13 @@ def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 # --- the client -----------------------------------------------------------------------------------
 
 
-def test_any_command_goes_to_any_service_and_only_the_wanted_answers_count(run: RunFolder) -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_any_command_goes_to_any_service_and_only_the_wanted_answers_count(
+    run: RunFolder, first: bool
+) -> None:
+    both = (Ack(), report("OPEN", False))
     with (
-        answering(run, order_state=says(report("OPEN", False), Ack())) as asked,
+        answering(run, order_state=says(*(both if first else both[::-1]))) as asked,
         ServiceClient(run, "order_state") as client,
     ):
         assert client.ask(KillRequest("cli", "x"), (Nack, Ack), 2.0) == Ack()

@@ -11,7 +11,12 @@ from services.cli.runs import NewRun, create_run
 from services.lab import bench, bench_figures
 from services.lab.chain_times import ChainTimes, read_times
 from services.lab.lockstep import LINK_NS, run_lockstep
+from services.strategy_engine.api import Side
+from services.strategy_engine.strategies.every_tick import OPEN_MAX, EveryTick
+from shared.kernel.outputs import Request
 from shared.runtime.run_folder import RunFolder
+from tests.support import bodies
+from tests.unit.strategy_engine.rig import Rig
 
 RATE_PER_S, SECONDS = 50, 4
 HOP = {"p50_us": LINK_NS / 1_000, "p99_us": LINK_NS / 1_000}
@@ -48,6 +53,12 @@ def test_saturation_counts_orders_in_the_middle_of_the_run() -> None:
     times = ChainTimes(orders_ns={"venue": {str(n): n * second // 20 for n in range(100)}})
     assert bench_figures.saturation_per_s(times) == 20.0
     assert bench_figures.saturation_per_s(ChainTimes()) == 0.0
+
+
+def test_the_bench_strategy_lets_so_many_orders_be_open_and_waits() -> None:
+    rig = Rig(EveryTick()).ready()
+    sides = [intent.side for _ in range(60) for intent in bodies(rig.trade(), Request)]
+    assert sides == [Side.BUY, Side.SELL] * (OPEN_MAX // 2)
 
 
 def test_the_cores_time_is_shared_among_the_orders(run: RunFolder) -> None:

@@ -48,9 +48,10 @@ class Reader:
         self.control.subscribe(b"control\0")
         self.control.connect(folder.endpoint("watchdog", "pub"))
 
-    def say(self, body: Message) -> None:
-        one = event(body, producer="market_data")
-        self.socket.send(encode(one.envelope, body))
+    def say(self, *bodies: Message) -> None:
+        """As one message, like all that one turn of the ingestor says."""
+        said = [event(body, producer="market_data") for body in bodies]
+        self.socket.send_multipart([encode(one.envelope, one.body) for one in said])
 
     def rows(self, wait_ms: int = 200) -> list[int]:
         """Numbers of all rows that come until it is quiet."""
@@ -75,10 +76,10 @@ def turn(feeder: Feeder) -> None:
     feeder._send()
 
 
-def say(ends: tuple[Feeder, Reader], body: Message) -> list[int]:
+def say(ends: tuple[Feeder, Reader], *bodies: Message) -> list[int]:
     """Let the feeder hear it; what it then sends."""
     feeder, reader = ends
-    reader.say(body)
+    reader.say(*bodies)
     assert feeder._commands.poll(5_000)
     turn(feeder)
     return reader.rows()
@@ -105,6 +106,12 @@ def test_an_open_brings_everything_behind_its_row_again(ends: tuple[Feeder, Read
     assert say(ends, FeedOpen(0, ROWS)) == [*range(1, ROWS + 1)]
     again = say(ends, FeedOpen(BURST_ROWS_MAX + 7, ROWS))
     assert again == [*range(BURST_ROWS_MAX + 1, ROWS + 1)], "known rows are cut by the reader"
+
+
+def test_it_hears_all_that_comes_in_one_message(ends: tuple[Feeder, Reader]) -> None:
+    assert say(ends, FeedOpen(BURST_ROWS_MAX, 0), FeedCredit(ROWS)) == [
+        *range(BURST_ROWS_MAX + 1, ROWS + 1)
+    ]
 
 
 def test_it_ends_when_everything_is_handled_and_permits_trading_meanwhile(

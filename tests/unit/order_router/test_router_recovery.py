@@ -50,6 +50,14 @@ def acknowledged(seq: int = 1) -> BrokerOrderEvent:
     return BrokerOrderEvent(NAME, seq, order_id(), "B1", state, "ACCEPTED", 7)
 
 
+def test_the_first_sign_of_the_broker_whose_account_was_seen_shuts_nothing() -> None:
+    core = open_core()
+    assert give(core, PeerStatus("venue", True, 1), 1) == []
+    passed(core, approval(), 2)
+    assert len(queries(give(core, PeerStatus("venue", True, 2), 3))) == 1
+    refused(core, approval(2), 4)
+
+
 def test_a_fetch_is_answered_and_asks_the_broker_anew() -> None:
     core = open_core()
     command = event(ReconcileFetch(7))

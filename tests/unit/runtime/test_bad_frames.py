@@ -223,6 +223,12 @@ def test_only_those_with_a_broker_session_have_an_execution_link() -> None:
     assert BY_MODEL[Garbled].delivery == "internal"
 
 
+def test_only_who_is_in_no_hurry_lets_streams_wait_and_nobody_anything_else(bench: Bench) -> None:
+    """A fill, a command and the broker's word are read at once, by everybody."""
+    patient = bench.name in ("watchdog", "monitor")
+    assert bench.host.service.linger_ms == ({"sub": 20} if patient else {})
+
+
 def test_a_command_that_comes_twice_is_done_once(bench: Bench) -> None:
     """The same bytes again: no input, the same answer. (One shots have numbers of their own.)"""
     for row in TABLE:

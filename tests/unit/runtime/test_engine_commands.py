@@ -142,6 +142,20 @@ def test_an_answer_to_nothing_we_asked_never_reaches_the_core() -> None:
     assert node.engine.core.state() == [0, {}]
 
 
+def test_how_long_it_may_wait_goes_along_once_and_a_repeat_leaves_at_once() -> None:
+    ask = event(intent(2))
+    patient = (
+        Request(DECIDER, intent(1), may_wait_ns=20 * MS),
+        Reply(ask.envelope, Ack(), may_wait_ns=50 * MS),
+    )
+    engine = Engine(ScriptedCore(*patient), DECIDER, {})
+    made = engine.step(ask, now()).effects
+    waits_ns = [(out.kind, out.may_wait_ns) for out in made if isinstance(out, Transmit)]
+    assert waits_ns == [("intent", 20 * MS), ("ack", 50 * MS)]
+    (again,) = engine.resends(Now(0, 10**12))
+    assert (again.kind, again.may_wait_ns) == ("intent", 0)
+
+
 def test_a_command_that_expires_becomes_an_input_and_is_not_repeated_again() -> None:
     ask = Request(DECIDER, intent(1), expires_ns=50 * MS)
     engine = Engine(ScriptedCore(ask), ASKER, {})

@@ -11,7 +11,7 @@ import pytest
 
 from services.order_router.config import RouterConfig
 from services.order_router.core import NAME, RouterCore
-from shared.kernel.clock import SECOND
+from shared.kernel.clock import MS, SECOND
 from shared.kernel.errors import OurFault
 from shared.kernel.outputs import Fence, Store
 from shared.runtime import host as host_module
@@ -81,6 +81,28 @@ def test_one_sync_serves_the_turn_and_what_goes_one_way_leaves_behind_it_in_one_
     assert host.counts.sent == {"new_order": 3, "lease_request": 1}
 
 
+def test_what_may_wait_leaves_when_its_time_is_over_or_the_process_ends(
+    opened: tuple[Host, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, kept = opened
+    patient = Transmit("router", "risk_engine", b"", "id", "ack", may_wait_ns=5 * MS)
+    monkeypatch.setattr(host_module, "boot_ns", lambda: 100 * SECOND)
+    host._effects = [patient]
+    host._flush()
+    assert kept == []
+    assert host._timeout_ms() == 5, "the loop does not sleep through it"
+    monkeypatch.setattr(host_module, "boot_ns", lambda: 100 * SECOND + 5 * MS)
+    host._flush()
+    assert kept == ["send ack"]
+    host._effects = [patient]
+    host._flush()
+    assert kept == ["send ack"]
+    monkeypatch.setattr(host.journal, "close", lambda: None, raising=False)
+    monkeypatch.setattr(host._recovery, "save", lambda _stream_ns: None)
+    host._close()
+    assert kept == ["send ack", "send ack", "sync"]
+
+
 def test_what_was_said_before_an_order_to_the_host_leaves_before_it_is_done(
     opened: tuple[Host, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +142,7 @@ def test_an_order_leaves_up_to_its_deadline_and_never_behind_it(
     host._flush()
     assert ("send new_order" in kept) is leaves
     assert host.counts.handled["undelivered"] == (0 if leaves else 1)
+    assert kept.count("append") == (0 if leaves else 1), "what it led to is on record at once"
 
 
 def test_a_question_without_a_deadline_is_never_late(opened: tuple[Host, list[str]]) -> None:

@@ -121,6 +121,14 @@ def test_a_reconcile_that_takes_longer_than_a_try_counts_all_the_same() -> None:
     assert kennel.ask_lease().mode is Mode.NORMAL
 
 
+def test_the_first_sign_of_the_broker_whose_account_was_seen_forbids_nothing() -> None:
+    kennel = open_kennel()
+    asked = kennel.core.state().session.next_query_id
+    kennel.give(PeerStatus("venue", True, 1))
+    assert kennel.core.state().session.next_query_id == asked
+    assert kennel.ask_lease().mode is Mode.NORMAL
+
+
 def test_a_broker_that_comes_back_is_reconciled() -> None:
     kennel = open_kennel()
     kennel.give(PeerStatus("venue", True, 1))
