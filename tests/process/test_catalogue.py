@@ -20,13 +20,14 @@ QUOTES = "databento-es/futures_mbp-1_2024-07-01T23-58_2024-07-02T00-02.dbn.zst"
 ORDERS = "databento-es/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
 
 
-# files, contract, rows in them, rows of the feed, whether the strategy gets to trade
-@pytest.mark.parametrize(("files", "code", "rows_in", "events", "trades"), [
-    ([QUOTES], "ESU24", 2_288, 2_288, False),
-    ([ORDERS], "ESH24", 68_792, 28_412, True),
+# files, contract, rows in them, rows of the feed, whether the strategy gets to trade, and the speed:
+# a day of bars at full speed is over in less time than a busy machine needs for one order
+@pytest.mark.parametrize(("files", "code", "rows_in", "events", "trades", "speed"), [
+    ([QUOTES], "ESU24", 2_288, 2_288, False, "max"),
+    ([ORDERS], "ESH24", 68_792, 28_412, True, "max"),
     ([f"lean-es/minute/20131007_{kind}.zip" for kind in ("trade", "quote")], "ESZ13",
-     1_671 + 3_907, 1_344 * 4 + 1_410 * 2, True),
-    (["lean-gc/tick/20131007_trade.zip"], "GCZ13", 40_192, 39_702, True),
+     1_671 + 3_907, 1_344 * 4 + 1_410 * 2, True, "20000"),
+    (["lean-gc/tick/20131007_trade.zip"], "GCZ13", 40_192, 39_702, True, "max"),
 ], ids=["mbp-1", "mbo", "minute-bars", "trade-ticks"])  # fmt: skip
 @pytest.mark.timeout(240)
 def test_import_then_replay(
@@ -37,12 +38,14 @@ def test_import_then_replay(
     rows_in: int,
     events: int,
     trades: bool,
+    speed: str,
 ) -> None:
     where = ("--instrument", code, "--catalogue", str(tmp_path / "c"), "--json")
     reports = [bulkhead("data", "import", str(real(file)), *where).report for file in files]
     assert sum(report["rows_in"] for report in reports) == rows_in
     assert all(report["ok"] and report["rows_bad"] == 0 for report in reports)
-    ended = bulkhead("replay", *where, "--strategy", "ema_cross", timeout_s=200)
+    options = (*where, "--strategy", "ema_cross", "--speed", speed)
+    ended = bulkhead("replay", *options, timeout_s=200)
     report = ended.report
     assert ended.code == 0 and report["ok"] is True, (report, ended.err[-3000:])
     assert (report["events_out"], report["gaps"], report["rows_bad"]) == (events, 0, 0)

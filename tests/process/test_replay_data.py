@@ -1,4 +1,4 @@
-"""Replays at full speed: of real data (when it is beside the checkout) and the shipped sample."""
+"""Replays of real data (when it is beside the checkout), at full speed, and the shipped sample."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
 
-def replay(bulkhead: Bulkhead, path: Path, instrument: str) -> dict[str, Any]:
-    """At full speed; ends well and trades, and its evidence is whole."""
-    options = ("--instrument", instrument, "--strategy", "ema_cross", "--speed", "max", "--json")
+def replay(bulkhead: Bulkhead, path: Path, instrument: str, speed: str = "max") -> dict[str, Any]:
+    """Ends well and trades, and its evidence is whole."""
+    options = ("--instrument", instrument, "--strategy", "ema_cross", "--speed", speed, "--json")
     ended = bulkhead("replay", str(path), *options, timeout_s=220)
     report = ended.report
     assert ended.code == 0, (report, ended.err[-3000:])
@@ -62,7 +62,8 @@ def test_gc_2013_goes_through_whole_beside_other_contracts(bulkhead: Bulkhead) -
 
 
 def test_the_shipped_sample_goes_through_whole(bulkhead: Bulkhead) -> None:
-    report = replay(bulkhead, SAMPLE_PATH, "ESM30")
+    # At full speed it is over in half a second: a machine that stalls for so long sees no trade.
+    report = replay(bulkhead, SAMPLE_PATH, "ESM30", speed="2400")
     counts = feed_counts(report)
     assert counts["rows_in"] == counts["events_out"] == report["ticks"] > 0
     assert (counts["rows_other"], counts["rows_bad"], counts["gaps"]) == (0, 0, 0)
