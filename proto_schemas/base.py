@@ -12,6 +12,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from proto_schemas.quick_init import quick_init
+
 _INT53 = 2**53
 TEXT_MAX = 500
 SOURCE_TEXT_MAX = 200_000
@@ -48,6 +50,7 @@ class Message:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What every message carries besides its body.

@@ -22,6 +22,7 @@ from typing import Literal
 
 from proto_schemas import broker, control, ledger, market_data, signals
 from proto_schemas.base import Message
+from proto_schemas.quick_init import quick_init
 
 Delivery = Literal["stream", "conflate", "latch", "command", "send", "push", "reply", "internal"]
 
@@ -186,6 +187,9 @@ TABLE: tuple[Row, ...] = (
     Row(control.RequestExpired, "internal", (ANY,), (ANY,)),
     Row(control.Undelivered, "internal", (ANY,), (ANY,)),
 )
+
+for _row in TABLE:  # of all that is made for an order, most are messages
+    quick_init(_row.model)
 
 BY_KIND: dict[str, Row] = {row.kind: row for row in TABLE}
 BY_MODEL: dict[type[Message], Row] = {row.model: row for row in TABLE}

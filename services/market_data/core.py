@@ -204,24 +204,32 @@ class MarketDataCore:
         state.rows_in, state.rows_other, state.rows_bad = (
             end.rows_in, end.rows_other, end.rows_bad,
         )  # fmt: skip
-        mark = [] if state.newest_mark is None else [self._mark(state.newest_mark)]
-        return [*mark, self._become(FeedState.ENDED)]
+        return [*self._late_mark(), self._become(FeedState.ENDED)]
 
     def _mark_if_due(self, row: Trade | Quote) -> list[Output]:
-        """The last trade clamped into the last good quote, at most 20 times a second."""
-        state = self._state
+        """The last trade clamped into the last good quote, at most 20 times a second.
+
+        Most rows come sooner: then only what the mark would be is noted.
+        """
+        state, last = self._state, self._state.last_mark
         if state.last_trade is None:
             return []
-        price_ticks = _clamped(state.last_trade.price_ticks, state.good_quote)
-        newest = Mark(row.instrument, row.exchange_ns, row.receive_ns, price_ticks)
-        state.newest_mark = newest
-        last = state.last_mark
-        due = last is None or newest.exchange_ns - last.exchange_ns >= MARK_EVERY_NS
-        return [self._mark(newest)] if due else []
+        state.held_row = row
+        state.held_price_ticks = _clamped(state.last_trade.price_ticks, state.good_quote)
+        if last is not None and row.exchange_ns - last.exchange_ns < MARK_EVERY_NS:
+            return []
+        return self._late_mark()
 
-    def _mark(self, mark: Mark) -> Output:
-        self._state.last_mark = mark
-        return Publish(mark)
+    def _late_mark(self) -> list[Output]:
+        """A price that the 20 a second held back goes out when the market falls quiet."""
+        state, row = self._state, self._state.held_row
+        if row is None:
+            return []
+        state.held_row = None
+        state.last_mark = mark = Mark(
+            row.instrument, row.exchange_ns, row.receive_ns, state.held_price_ticks
+        )
+        return [Publish(mark)]
 
     # --- pace -----------------------------------------------------------------------------------
 
@@ -323,13 +331,6 @@ class MarketDataCore:
             outputs += [self._open(now), *self._late_mark()]
         state.row_this_second = False
         return [*outputs, Publish(self._status())]
-
-    def _late_mark(self) -> list[Output]:
-        """A price that the 20 a second held back goes out when the market falls quiet."""
-        newest = self._state.newest_mark
-        if newest is None or newest == self._state.last_mark:
-            return []
-        return [self._mark(newest)]
 
     def _on_stale(self, now: Now) -> list[Output]:
         """Look at the age; look again when it could be too high."""

@@ -12,7 +12,10 @@ from services.market_data.conflation import Backlog
 
 @dataclass(slots=True)
 class MarketDataState:
-    """Everything that changes. `quiet_since_ns` (boot): since then a row could have come."""
+    """Everything that changes. `quiet_since_ns` (boot): since then a row could have come.
+
+    `held_row` has moved the mark to `held_price_ticks` since `last_mark`, and no mark says so yet.
+    """
 
     feed: FeedState = FeedState.STALE
     bars: BarBuilder = field(default_factory=BarBuilder)
@@ -31,8 +34,9 @@ class MarketDataState:
     last_quote: Quote | None = None
     last_depth: Depth | None = None
     good_quote: Quote | None = None
-    newest_mark: Mark | None = None
     last_mark: Mark | None = None
+    held_row: Trade | Quote | None = None
+    held_price_ticks: int = 0
     crossed_quotes: int = 0
     rows_in: int = 0
     rows_other: int = 0

@@ -104,7 +104,7 @@ class StrategyEngineCore:
     def handle(self, event: Event, now: Now) -> list[Output]:
         """Take one input; return what to do."""
         self._desk.now = now
-        self._hooks.begin(event.envelope.id)
+        self._hooks.begin(event.envelope)
         self._outputs = []
         match event.body:
             case Trade() | Quote() | Depth() as tick:

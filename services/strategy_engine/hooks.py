@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from proto_schemas.base import Envelope
 from proto_schemas.control import HookCut
 from services.strategy_engine.api import Context
 from services.strategy_engine.config import StrategyEngineConfig
@@ -56,16 +57,16 @@ class Hooks:
 
     def __init__(self, config: StrategyEngineConfig, desk: Desk, guard: Guard) -> None:
         self.state = HookState()
-        self._input_id = ""
+        self._input: Envelope | None = None
         self._calls = 0
         self._config, self._desk, self._guard = config, desk, guard
         self._context = Context(desk)
         self._verdict: HookCut | None = None
 
-    def begin(self, input_id: str) -> None:
-        """What comes now belongs to this input; the rows of a burst all belong to one."""
-        if input_id != self._input_id:
-            self._input_id, self._calls = input_id, 0
+    def begin(self, envelope: Envelope) -> None:
+        """What comes now belongs to this input; the rows of a burst share one envelope."""
+        if envelope is not self._input:
+            self._input, self._calls = envelope, 0
 
     def cut(self, verdict: HookCut) -> None:
         """A recorded verdict: that call will be cut off without being made."""
@@ -104,7 +105,15 @@ class Hooks:
         return self._pause("strategy_returned", "returned a value", hook, value=seen, fix=fix)
 
     def _is_cut(self) -> bool:
-        return self.state.cut_at == self._input_id and self.state.cut_call == self._calls
+        state = self.state
+        return state.cut_at != "" and (state.cut_at, state.cut_call) == (
+            self._input_id,
+            self._calls,
+        )
+
+    @property
+    def _input_id(self) -> str:
+        return self._input.id if self._input is not None else ""
 
     def _cut_off(self, hook: Hook) -> list[Output]:
         limit_ns = self._config.tunables.hook_limit_ns

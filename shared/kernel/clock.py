@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from proto_schemas.quick_init import quick_init
+
 MS = 1_000_000
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Now:
     """The moment at which an event is handled, in nanoseconds."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from proto_schemas.base import Envelope, Message
+from proto_schemas.quick_init import quick_init
 from shared.kernel.clock import Now
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Event:
     """One input: the message and the envelope it came in.
@@ -25,6 +27,7 @@ class Event:
     subject: str = ""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Publish:
     """Send to every subscriber of the kind's stream. `correlation_id` None: the input's."""
@@ -33,6 +36,7 @@ class Publish:
     correlation_id: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Request:
     """Send a command to a peer, repeated with the same id until answered.
@@ -50,6 +54,7 @@ class Request:
     may_wait_ns: int = 0
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Answer a command, now or later; `request` is the envelope that it came in.
@@ -62,6 +67,7 @@ class Reply:
     may_wait_ns: int = 0
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Send:
     """One shot to a peer that binds; never repeated.
@@ -78,6 +84,7 @@ class Send:
     not_after_ns: int | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Push:
     """One shot from the binding side; dropped if the peer is away (it resumes by number)."""
@@ -107,6 +114,7 @@ class Fence:
     peer: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class SetTimer:
     """A `TimerFired(name)` input at or after `at_ns`; replaces one of the same name."""
@@ -116,6 +124,7 @@ class SetTimer:
     clock: Literal["boot", "stream"] = "boot"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CancelTimer:
     """Forget a timer, if it is set."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
+from proto_schemas.quick_init import quick_init
 from shared.kernel.outputs import Fence, Log, Store
 
 
@@ -19,6 +20,7 @@ class Origin(NamedTuple):
 NO_ORIGIN = Origin(None, None)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Transmit:
     """Hand a frame to a socket: `pub`, `dealer` (to who binds) or `router` (to a client).
@@ -46,6 +48,7 @@ class Sync:
     """Wait here until the journal is on disk."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """A log line with its correlation id."""
