@@ -28,6 +28,8 @@ RECONNECT_MS = 10
 HEARTBEAT_MS = 100
 HEARTBEAT_TIMEOUT_MS = 300
 DRAIN_MAX = 64
+# Plain numbers: to combine two of ZeroMQ's flags makes a third object of their class each time.
+_READABLE, _NOBLOCK = int(zmq.POLLIN), int(zmq.NOBLOCK)
 MESSAGE_MAX_BYTES = 4 * FRAME_MAX_BYTES
 """ZeroMQ ends a connection that sends more, before a byte of it is kept: memory stays bounded."""
 
@@ -84,13 +86,13 @@ class Wires:
         route, peer = self._inputs[socket]
         for _ in range(DRAIN_MAX):
             try:
-                parts = socket.recv_multipart(zmq.NOBLOCK)
+                parts = socket.recv_multipart(_NOBLOCK)
             except zmq.Again:
                 return  # its sender is gone, and took it along
             if route == "router":
                 peer = parts.pop(0).decode(errors="replace")
             yield [Arrived(part, route, peer) for part in parts]
-            if not int(socket.get(zmq.EVENTS)) & zmq.POLLIN:  # cheaper than to fail
+            if not int(socket.get(zmq.EVENTS)) & _READABLE:  # cheaper than to fail
                 return
 
     def send(self, parcel: list[Transmit]) -> bool:
@@ -103,11 +105,11 @@ class Wires:
         try:
             match route:
                 case "pub":
-                    self._pub.send_multipart(frames, zmq.NOBLOCK)
+                    self._pub.send_multipart(frames, _NOBLOCK)
                 case "dealer":
-                    self._dealers[peer].send_multipart(frames, zmq.NOBLOCK)
+                    self._dealers[peer].send_multipart(frames, _NOBLOCK)
                 case "router":
-                    self._router.send_multipart([peer.encode(), *frames], zmq.NOBLOCK)
+                    self._router.send_multipart([peer.encode(), *frames], _NOBLOCK)
         except (zmq.Again, zmq.ZMQError) as error:
             if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 return False
