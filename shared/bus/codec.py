@@ -41,8 +41,9 @@ class _KindCodec:
     def __init__(self, row: Row) -> None:
         self.row = row
         self._known = frozenset(f.name for f in fields(row.model))  # type: ignore[arg-type]
-        self._adapter: TypeAdapter[Message] = TypeAdapter(row.model)
-        self._to_python = self._adapter.serializer.to_python
+        adapter: TypeAdapter[Message] = TypeAdapter(row.model)
+        self._to_python = adapter.serializer.to_python
+        self._validate = adapter.validator.validate_python
 
     def to_plain(self, message: Message) -> Any:
         """Field names to values, also those of the parts inside."""
@@ -65,7 +66,8 @@ class _KindCodec:
                 fix="Leave it out, or run all from one release.",
             )
         try:
-            return self._adapter.validate_python(body)
+            message: Message = self._validate(body)
+            return message
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
