@@ -110,7 +110,7 @@ def chain(
 def feed(
     rows: Annotated[
         int, typer.Option("--rows", min=1_000, help="Made-up rows to send through.")
-    ] = 60_000,
+    ] = 120_000,
     runs_dir: RunsDir = None,
     as_json: AsJson = False,
 ) -> None:
