@@ -30,21 +30,13 @@ RECONNECT_MS = 20
 Answer = TypeVar("Answer", bound=Message)
 
 
-class ServiceClient:
-    """A DEALER to one service of one run. Use it as a context manager."""
+class Connected:
+    """One socket to one service of a run. Use it as a context manager."""
 
-    def __init__(self, run: RunFolder, service: str) -> None:
-        self._name = f"cli-{os.getpid()}-{secrets.token_hex(3)}"
-        self._service = service
-        self._epoch = clock_gettime_ns(CLOCK_BOOTTIME)
-        self._asked = 0
+    def __init__(self, kind: int) -> None:
         self._context = zmq.Context(io_threads=1)
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.IDENTITY, self._name.encode())
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket: zmq.Socket[bytes] = self._context.socket(kind)
         self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self._socket.connect(run.endpoint(service, "cmd"))
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +48,20 @@ class ServiceClient:
         trace: TracebackType | None,
     ) -> None:
         self._context.destroy(linger=0)
+
+
+class ServiceClient(Connected):
+    """Commands to one service and its answers: a DEALER."""
+
+    def __init__(self, run: RunFolder, service: str) -> None:
+        super().__init__(zmq.DEALER)
+        self._name = f"cli-{os.getpid()}-{secrets.token_hex(3)}"
+        self._service = service
+        self._epoch = clock_gettime_ns(CLOCK_BOOTTIME)
+        self._asked = 0
+        self._socket.setsockopt(zmq.IDENTITY, self._name.encode())
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._socket.connect(run.endpoint(service, "cmd"))
 
     def ask(
         self, body: Message, answers: tuple[type[Answer], ...], timeout_s: float

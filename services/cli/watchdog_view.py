@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 import zmq
 
 from proto_schemas.control import AccountView, Control
 from proto_schemas.enums import SessionPhase
+from services.cli.client import Connected
 from shared.bus.codec import decode
 from shared.runtime.run_folder import RunFolder
 
-RECONNECT_MS = 20
 CLOSED_PHASES = (SessionPhase.FLAT, SessionPhase.CLOSED)
 
 
@@ -50,29 +48,15 @@ class Seen:
         return sum(position.position_lots for position in self.account.positions)
 
 
-class WatchdogView:
-    """A SUB socket to one run's watchdog. Use it as a context manager."""
+class WatchdogView(Connected):
+    """What one run's watchdog publishes: a SUB."""
 
     def __init__(self, run: RunFolder) -> None:
+        super().__init__(zmq.SUB)
         self.seen = Seen()
-        self._context = zmq.Context(io_threads=1)
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         for stream in (b"control\0", b"account\0"):
             self._socket.setsockopt(zmq.SUBSCRIBE, stream)
         self._socket.connect(run.endpoint("watchdog", "pub"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._context.destroy(linger=0)
 
     def look(self, wait_s: float) -> Seen:
         """What was said last; waits at most so long for something new."""

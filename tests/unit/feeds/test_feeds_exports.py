@@ -95,6 +95,17 @@ def test_iqfeed_ticks_are_new_york_time(tmp_path: Path, before: str) -> None:
     assert (read.counts.rows_in, read.counts.rows_bad) == (3, 0)
 
 
+def test_the_iqfeed_hour_that_a_november_night_shows_twice_is_the_first(tmp_path: Path) -> None:
+    """On 3 November 2013 the clocks went from 02:00 back to 01:00; UTC tells the two apart."""
+    walls = ("00:59:59", "01:30:00", "02:00:00", "18:00:00")
+    night = [TICK.replace("2013-10-07 09:30:00", f"2013-11-03 {wall}") for wall in walls]
+    read = reading(text_file(tmp_path, "@ESZ13.csv", *night), "ESZ13")
+    assert [row.exchange_ns for row in read if isinstance(row, TradeRow)] == [
+        ns_from_iso(f"2013-11-03T{utc}.001532Z")
+        for utc in ("04:59:59", "05:30:00", "07:00:00", "23:00:00")
+    ]
+
+
 def test_iqfeed_other_trades_set_no_price(tmp_path: Path) -> None:
     path = text_file(
         tmp_path, "a.csv", TICK, TICK.replace(",C,", ",O,"), TICK.replace(",C,", ",E,")
