@@ -104,7 +104,22 @@ def test_every_container_is_hardened_and_bounded(services: dict[str, Any]) -> No
         assert "privileged" not in service, name
         assert service["mem_limit"] == service["memswap_limit"] and service["pids_limit"], name
         assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
-        assert all(": ro" not in mount for mount in service["volumes"]), name
+
+
+def test_what_a_container_sees_of_the_host_it_cannot_write(services: dict[str, Any]) -> None:
+    mounts = [(name, mount) for name, each in services.items() for mount in each["volumes"]]
+    of_the_host = [(name, mount) for name, mount in mounts if is_of_the_host(mount)]
+    assert len(of_the_host) > len(MONITORING)
+    assert [(name, mount) for name, mount in of_the_host if not is_read_only(mount)] == []
+
+
+def is_of_the_host(mount: str | dict[str, Any]) -> bool:
+    """A path, and no volume that Docker keeps."""
+    return mount["type"] == "bind" if isinstance(mount, dict) else mount.startswith((".", "/", "$"))
+
+
+def is_read_only(mount: str | dict[str, Any]) -> bool:
+    return mount["read_only"] is True if isinstance(mount, dict) else mount.endswith(":ro")
 
 
 def test_nothing_is_published_but_on_loopback(services: dict[str, Any]) -> None:

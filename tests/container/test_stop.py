@@ -5,8 +5,11 @@ Whoever pulled it resumes at the end, and orders fill again.
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 
+from proto_schemas.enums import SessionPhase
 from proto_schemas.registry import SERVICES
 from tests.container.stack import RUN, Stack, wait_until
 
@@ -45,7 +48,8 @@ def test_the_file_kills_with_nothing_alive_but_the_watchdog(trading: Stack) -> N
     others = [name for name in SERVICES if name not in NEEDED]
     assert trading.compose("kill", *others).code == 0
     assert trading.execute("watchdog", "touch", KILL_FILE).code == 0
-    wait_until("it latches", lambda: '"killed"' in last_kill(trading), FLAT_WITHIN_S)
+    wait_until("it latches", lambda: bool(since_the_kill(trading)), FLAT_WITHIN_S)
+    wait_until("the watchdog alone ends flat", lambda: ended_flat(trading), FLAT_WITHIN_S)
     trading.up()
     wait_until("killed and flat", lambda: killed_and_flat(trading), FLAT_WITHIN_S)
     seen = trading.seen()
@@ -55,7 +59,20 @@ def test_the_file_kills_with_nothing_alive_but_the_watchdog(trading: Stack) -> N
     assert trading.execute("watchdog", "test", "-e", KILL_FILE).code == 1, "resume removes the file"
 
 
-def last_kill(stack: Stack) -> str:
-    """The watchdog's own words on the kill by the file."""
-    lines = [line for line in stack.logs("watchdog").splitlines() if KILL_FILE in line]
-    return lines[-1] if lines else ""
+def since_the_kill(stack: Stack) -> list[dict[str, Any]]:
+    """The watchdog's own words from its last kill by the file on; none before it."""
+    lines = [line.partition("{")[1:] for line in stack.logs("watchdog").splitlines()]
+    said = [json.loads(brace + rest) for brace, rest in lines if brace]
+    kills = [n for n, each in enumerate(said) if each["event"] == "killed" and by_the_file(each)]
+    return said[kills[-1] :] if kills else []
+
+
+def by_the_file(line: dict[str, Any]) -> bool:
+    return KILL_FILE in json.dumps(line)
+
+
+def ended_flat(stack: Stack) -> bool:
+    return any(
+        each["event"] == "session_phase" and each["phase"] == SessionPhase.FLAT
+        for each in since_the_kill(stack)
+    )

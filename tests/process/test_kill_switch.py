@@ -124,7 +124,7 @@ def ends_well(process: subprocess.Popen[str], restarted: set[str]) -> None:
 
 
 def test_a_kill_holds_over_a_restart_until_it_is_resumed_by_its_id(bulkhead: Bulkhead) -> None:
-    process, run = trading_run(bulkhead, seconds=14)
+    process, run = trading_run(bulkhead, seconds=22)  # so much happens before it is resumed
     thrown_ns = boot_ns()
     kill_id = kill(bulkhead)["kill_id"]
     stays_quiet(run)
