@@ -129,3 +129,10 @@ def bulkhead() -> Iterator[Bulkhead]:
         for pid, _ in left:
             os.kill(pid, signal.SIGKILL)
         assert left == [], "processes outlived their command"
+
+
+@pytest.fixture
+def paper(bulkhead: Bulkhead) -> Iterator[Bulkhead]:
+    """Whatever a test leaves up is taken down."""
+    yield bulkhead
+    bulkhead("down", "--json")

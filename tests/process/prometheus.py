@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from proto_schemas.registry import SERVICES
-from tests.process.test_kills import wait_until
+from tests.process.trading import wait_until
 from tests.unit.deploy.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,13 +13,10 @@ from proto_schemas.registry import SERVICES
 from proto_schemas.signals import Nack
 from shared.bus.codec import decode
 from shared.runtime.wires import MESSAGE_MAX_BYTES
-from tests.process.test_kills import wait_until
-from tests.process.test_paper import BUSY, flows, paper, run_of, status, up
+from tests.process.trading import BUSY, flows, run_of, status, up, wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
-
-__all__ = ["paper"]
 
 GARBAGE = (b"", b"hello", b"to.x\0\xc1", b"to.x\0" + b"\xc0" * 1_500_000)
 VICTIM = "risk_engine"

@@ -14,7 +14,7 @@ import pytest
 from services.cli.runs import NewRun, create_run, discard_run
 from shared.runtime.run_folder import RunFolder
 from tests.process.conftest import ROOT, finish
-from tests.process.test_kills import wait_until
+from tests.process.trading import wait_until
 
 SERVICE = "market_data"
 

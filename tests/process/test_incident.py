@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.process.independent import orders_received
-from tests.process.test_kills import wait_until
+from tests.process.trading import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
@@ -17,11 +16,9 @@ if TYPE_CHECKING:
 SECRET = "correct-horse-battery"
 
 
-@pytest.fixture
-def paper(bulkhead: Bulkhead, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bulkhead]:
+@pytest.fixture(autouse=True)
+def a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKER_PASSWORD", SECRET)
-    yield bulkhead
-    bulkhead("down", "--json")
 
 
 def incident(paper: Bulkhead, wanted: str) -> tuple[dict[str, Any], str]:

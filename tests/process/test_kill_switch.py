@@ -12,17 +12,21 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from time import CLOCK_BOOTTIME, clock_gettime_ns
 from typing import TYPE_CHECKING, Any
 
 from tests.process.conftest import finish
 from tests.process.independent import check_run, orders_received
-from tests.process.test_kills import (
+from tests.process.trading import (
+    ME,
     ORDERS_BEFORE_KILL,
     SECOND_NS,
+    boot_ns,
     check_report,
     orders_since,
+    resume,
+    sessions_since,
     start_trading,
+    status,
     wait_until,
 )
 
@@ -33,11 +37,6 @@ QUIET_S = 3.0
 ROUTER = "order_router"
 # A lease of one second, and half a second for what was already on its way.
 GATE_CLOSED_WITHIN_S = 1.5
-ME = ("--operator", "tester", "--reason", "looked at it", "--json")
-
-
-def boot_ns() -> int:
-    return clock_gettime_ns(CLOCK_BOOTTIME)
 
 
 def trading_run(bulkhead: Bulkhead, seconds: int) -> tuple[subprocess.Popen[str], Path]:
@@ -62,10 +61,6 @@ def kill(bulkhead: Bulkhead) -> dict[str, Any]:
     return report
 
 
-def status(bulkhead: Bulkhead) -> dict[str, Any]:
-    return bulkhead("status", "--json").report
-
-
 def latched_and_flat(bulkhead: Bulkhead, thrown_ns: int) -> str:
     """Wait until the status says so; the kill's id."""
     found: dict[str, Any] = {}
@@ -80,11 +75,6 @@ def latched_and_flat(bulkhead: Bulkhead, thrown_ns: int) -> str:
     print(f"{found['kill_id']}: seen flat {seconds:.2f} s after it was thrown")
     assert found["broker_position_lots"] == 0
     return str(found["kill_id"])
-
-
-def sessions_since(run: Path, since_ns: int) -> list[str]:
-    """Whose orders arrived at the venue since then."""
-    return [o.body["session"] for o in orders_received(run) if o.boot_ns > since_ns]
 
 
 def stays_quiet(run: Path, seconds: float = QUIET_S) -> None:
@@ -102,15 +92,9 @@ def gate_was_closed(run: Path, thrown_ns: int) -> None:
     assert last_s < GATE_CLOSED_WITHIN_S
 
 
-def resume(bulkhead: Bulkhead, run: Path, kill_id: str) -> None:
-    """The right id opens it, as soon as it is also reconciled; then orders flow again."""
-
-    def resumed() -> bool:
-        ended = bulkhead("resume", "--kill-id", kill_id, *ME)
-        assert ended.code == 0 or ended.report.get("code") == "NOT_FLAT", ended
-        return ended.code == 0
-
-    wait_until("resumed", resumed)
+def resumes(bulkhead: Bulkhead, run: Path, kill_id: str) -> None:
+    """The right id opens it; then orders flow again."""
+    resume(bulkhead, kill_id)
     since_ns = boot_ns()
     wait_until("orders flow again", lambda: ROUTER in sessions_since(run, since_ns))
     wait_until("the id has gone", lambda: status(bulkhead)["kill_id"] is None)
@@ -142,7 +126,7 @@ def test_a_kill_holds_over_a_restart_until_it_is_resumed_by_its_id(bulkhead: Bul
     assert wrong.code == 64 and wrong.report["code"] == "KILL_ID_DIFFERS", wrong
     assert kill_id in wrong.err and "bulkhead status" in wrong.err
     assert status(bulkhead)["kill_id"] == kill_id
-    resume(bulkhead, run, kill_id)
+    resumes(bulkhead, run, kill_id)
     ends_well(process, restarted={"watchdog"})
 
 

@@ -15,19 +15,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.process.independent import journaled, orders_received
-from tests.process.test_kill_switch import ME, boot_ns, sessions_since
-from tests.process.test_kills import SECOND_NS, wait_until
-from tests.process.test_paper import flows, paper, run_of, status, up
+from tests.process.trading import (
+    BUSY,
+    ME,
+    SECOND_NS,
+    boot_ns,
+    flows,
+    resume,
+    run_of,
+    sessions_since,
+    status,
+    up,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
-__all__ = ["paper"]
-
 ROUTER = "order_router"
 VICTIMS = ("strategy_engine", "risk_engine", ROUTER, "order_state")
 WAYS = {"dead": signal.SIGKILL, "frozen": signal.SIGSTOP}
-BUSY = ("--strategy", "every_tick", "--speed", "4")
 GATE_CLOSED_WITHIN_S = 1.2
 FLAT_WITHIN_S = 5.0
 DELAYS_S = (0.0, 0.08, 0.15, 0.25, 0.4)
@@ -53,15 +60,6 @@ def kill(paper: Bulkhead, why: str) -> dict[str, Any]:
     assert ended.code == 0 and report["flat"] is True, (why, report, ended.err)
     assert report["broker_position_lots"] == 0, why
     return report
-
-
-def resume(paper: Bulkhead, kill_id: str) -> None:
-    def resumed() -> bool:
-        ended = paper("resume", "--kill-id", kill_id, *ME)
-        assert ended.code == 0 or ended.report.get("code") == "NOT_FLAT", ended
-        return ended.code == 0
-
-    wait_until("resumed", resumed)
 
 
 @pytest.mark.parametrize("way", WAYS)

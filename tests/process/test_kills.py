@@ -9,67 +9,33 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from time import CLOCK_BOOTTIME, clock_gettime_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.process.conftest import ROOT, finish
-from tests.process.independent import check_run, orders_received
+from tests.process.independent import check_run
+from tests.process.trading import (
+    ORDERS_BEFORE_KILL,
+    SECOND_NS,
+    TICKS_PER_S,
+    boot_ns,
+    check_report,
+    order_times,
+    orders_since,
+    start_trading,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
-SECOND_NS = 10**9
-TICKS_PER_S = 20
-ORDERS_BEFORE_KILL = 40
 ORDERS_AFTER_KILL = 30
 PAUSE_MAX_S = 10.0
 # Those with a record, a broker session, the books and the lease; the guard is the same for all.
 TWINS = ("venue", "order_router", "order_state", "watchdog")
-
-
-def made_up_ticks(folder: Path, seconds: int) -> Path:
-    """A price that moves by a tick, twenty times a second, from ten in the morning in New York."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "ESM30_made_up.csv"
-    rows = ["ts_utc,price"]
-    for number in range(seconds * TICKS_PER_S):
-        second, part = divmod(number, TICKS_PER_S)
-        minute, second = divmod(second, 60)
-        price = 6000 + 0.25 * (number % 3)
-        rows.append(f"2030-03-05T15:{minute:02d}:{second:02d}.{part * 50:03d}Z,{price:.2f}")
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-def start_trading(bulkhead: Bulkhead, seconds: int) -> subprocess.Popen[str]:
-    """A replay at real speed in which every tick is an order."""
-    data = made_up_ticks(bulkhead.runs_dir, seconds)
-    arguments = ("--instrument", "ESM30", "--strategy", "every_tick", "--speed", "1", "--json")
-    return bulkhead.start("replay", str(data), *arguments)
-
-
-def wait_until(what: str, holds: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)
-
-
-def order_times(run: Path) -> list[int]:
-    """Boot times at which the venue received orders, so far."""
-    if not (run / "venue" / "received.log").exists():
-        return []
-    return [order.boot_ns for order in orders_received(run)]
-
-
-def orders_since(run: Path, boot_ns: int) -> int:
-    return sum(at_ns > boot_ns for at_ns in order_times(run))
 
 
 def kill_in_the_flow(bulkhead: Bulkhead, service: str, since_ns: int, orders: int) -> int:
@@ -77,7 +43,7 @@ def kill_in_the_flow(bulkhead: Bulkhead, service: str, since_ns: int, orders: in
     run = bulkhead.runs_dir / "latest"
     wait_until(f"{orders} orders", lambda: orders_since(run, since_ns) >= orders)
     first = bulkhead.service_pids()[service]
-    killed_ns = clock_gettime_ns(CLOCK_BOOTTIME)
+    killed_ns = boot_ns()
     bulkhead.kill(service)
     bulkhead.wait_for(service, other_than=first)
     return killed_ns
@@ -93,14 +59,6 @@ def say_pause(service: str, killed_ns: int, times: list[int]) -> None:
     print(f"{service}: next order {next_s:.2f} s after the kill, longest pause {pause_s:.2f} s")
     assert next_s < PAUSE_MAX_S and pause_s < PAUSE_MAX_S
     assert any(at_ns > killed_ns + SECOND_NS for at_ns in times), "trading did not go on"
-
-
-def check_report(report: dict[str, Any], restarted: set[str]) -> None:
-    assert report["ok"] is True and report["error"] is None
-    assert report["reconciled"] is True
-    assert report["position_lots"] == 0 and report["broker_position_lots"] == 0
-    found = {name for name, service in report["services"].items() if service["restarts"] > 0}
-    assert found == restarted
 
 
 @pytest.mark.parametrize(
@@ -144,7 +102,7 @@ def test_a_second_instance_of_a_running_service_is_refused_and_nobody_is_hurt(
         _, err = twin.communicate(timeout=30)
         assert twin.returncode == 64, (service, err)
         assert "SERVICE_RUNNING" in err and service in err
-    refused_ns = clock_gettime_ns(CLOCK_BOOTTIME)
+    refused_ns = boot_ns()
     assert bulkhead.service_pids() == before
     ended = finish(process, timeout_s=60)
     assert ended.code == 0, (ended.report, ended.err[-3000:])

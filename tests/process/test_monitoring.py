@@ -19,7 +19,7 @@ import pytest
 
 from services.lab.grafana.drawing import Page, Query
 from services.lab.grafana.files import PAGES
-from tests.process import test_kills
+from tests.process import trading
 from tests.process.prometheus import Watch
 from tests.unit.deploy.tools import tool
 
@@ -111,7 +111,7 @@ def _a_process_that_hangs_pages_until_it_is_back(bulkhead: Bulkhead, watch: Watc
 
 def wait_until(what: str, holds: Callable[[], bool]) -> None:
     """Scrapes, rules and messengers each add a second or more."""
-    test_kills.wait_until(what, holds, ALERTED_WITHIN_S)
+    trading.wait_until(what, holds, ALERTED_WITHIN_S)
 
 
 def _points_at_all(watch: Watch) -> bool:

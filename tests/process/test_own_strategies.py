@@ -20,7 +20,7 @@ from proto_schemas.signals import Decision
 from shared.journal import read_journal
 from shared.runtime.record import unpack_record
 from tests.process.conftest import COMMAND, ROOT
-from tests.process.test_kills import wait_until
+from tests.process.trading import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead

@@ -6,51 +6,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from proto_schemas.registry import SERVICES
-from tests.process.independent import orders_received
-from tests.process.test_kills import wait_until
+from tests.process.trading import BUSY, flows, run_of, status, up, wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead, Ended
-
-BUSY = ("--strategy", "every_tick", "--speed", "4")  # about twenty orders a second
-
-
-@pytest.fixture
-def paper(bulkhead: Bulkhead) -> Iterator[Bulkhead]:
-    """Whatever a test leaves up is taken down."""
-    yield bulkhead
-    bulkhead("down", "--json")
-
-
-def run_of(paper: Bulkhead) -> Path:
-    return paper.runs_dir / "paper" / "main"
-
-
-def up(paper: Bulkhead, *options: str) -> dict[str, Any]:
-    ended = paper("up", *options, "--json")
-    assert ended.code == 0, (ended.out, ended.err)
-    return ended.report
-
-
-def status(paper: Bulkhead) -> dict[str, Any]:
-    return paper("status", "--json").report
-
-
-def orders(paper: Bulkhead) -> int:
-    path = run_of(paper) / "venue" / "received.log"
-    return len(orders_received(run_of(paper))) if path.exists() else 0
-
-
-def flows(paper: Bulkhead, more: int = 20) -> None:
-    before = orders(paper)
-    wait_until("orders flow", lambda: orders(paper) >= before + more)
 
 
 def test_up_serves_each_service_restarts_alone_and_down_ends_all(paper: Bulkhead) -> None:
