@@ -157,7 +157,7 @@ def test_a_kill_does_not_need_the_router_and_a_frozen_one_is_ended_by_force(
     print(f"router frozen: flat after {ended.report['seconds']} s")
     time.sleep(QUIET_S)
     assert ROUTER not in sessions_since(run, thrown_ns), "the router sent after the kill"
-    resume(bulkhead, run, latched_and_flat(bulkhead, thrown_ns))
+    resumes(bulkhead, run, latched_and_flat(bulkhead, thrown_ns))
     ends_well(process, restarted={ROUTER})
 
 
@@ -175,7 +175,7 @@ def test_a_frozen_watchdog_gets_the_file_and_stops_everything_when_it_wakes(
     assert ended.code == 0 and ended.report["flat"] is True, (ended.report, ended.err)
     print(f"watchdog frozen until the file came: flat after {ended.report['seconds']} s")
     stays_quiet(run, seconds=1)
-    resume(bulkhead, run, ended.report["kill_id"])
+    resumes(bulkhead, run, ended.report["kill_id"])
     assert not (run / "KILL").exists()
     ends_well(process, restarted=set())
 
@@ -196,10 +196,10 @@ def test_a_file_made_with_touch_and_a_signal_stop_everything_too(bulkhead: Bulkh
     by_file = thrown(bulkhead, run, lambda: subprocess.run(["touch", str(file)], check=True))
     wrong = bulkhead("resume", "--kill-id", "kill-9-9", *ME)
     assert wrong.code == 64 and file.exists(), "the file stays until its kill is resumed"
-    resume(bulkhead, run, by_file)
+    resumes(bulkhead, run, by_file)
     assert not file.exists()
 
     by_signal = thrown(bulkhead, run, lambda: bulkhead.kill("watchdog", signal.SIGUSR1))
     assert by_signal != by_file
-    resume(bulkhead, run, by_signal)
+    resumes(bulkhead, run, by_signal)
     ends_well(process, restarted=set())
