@@ -204,24 +204,25 @@ class MarketDataCore:
         state.rows_in, state.rows_other, state.rows_bad = (
             end.rows_in, end.rows_other, end.rows_bad,
         )  # fmt: skip
-        return [*self._late_mark(), self._become(FeedState.ENDED)]
+        return [*self._newest_mark(), self._become(FeedState.ENDED)]
 
     def _mark_if_due(self, row: Trade | Quote) -> list[Output]:
         """The last trade clamped into the last good quote, at most 20 times a second.
 
         Most rows come sooner: then only what the mark would be is noted.
         """
-        state, last = self._state, self._state.last_mark
+        state = self._state
+        last = state.last_mark
         if state.last_trade is None:
             return []
         state.held_row = row
         state.held_price_ticks = _clamped(state.last_trade.price_ticks, state.good_quote)
         if last is not None and row.exchange_ns - last.exchange_ns < MARK_EVERY_NS:
             return []
-        return self._late_mark()
+        return self._newest_mark()
 
-    def _late_mark(self) -> list[Output]:
-        """A price that the 20 a second held back goes out when the market falls quiet."""
+    def _newest_mark(self) -> list[Output]:
+        """What moved the mark and is not said yet: out when due, or when the market is quiet."""
         state, row = self._state, self._state.held_row
         if row is None:
             return []
@@ -328,7 +329,7 @@ class MarketDataCore:
         if not self._ended() and state.row_this_second:
             outputs.append(self._credit(now))
         elif not self._ended():
-            outputs += [self._open(now), *self._late_mark()]
+            outputs += [self._open(now), *self._newest_mark()]
         state.row_this_second = False
         return [*outputs, Publish(self._status())]
 

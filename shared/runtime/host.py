@@ -354,7 +354,8 @@ class Host:
 
     def _let_go(self, now_ns: int) -> None:
         for parcel in self._parcels.take(now_ns):
-            late = [out.is_late(boot_ns()) for out in parcel]
+            leaves_ns = boot_ns()
+            late = [out.is_late(leaves_ns) for out in parcel]
             in_time = [out for out, is_late in zip(parcel, late, strict=True) if not is_late]
             sent = bool(in_time) and self.wires.send(in_time)
             for out, is_late in zip(parcel, late, strict=True):

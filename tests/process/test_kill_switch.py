@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.runtime.host import boot_ns
 from tests.process.conftest import finish
 from tests.process.independent import check_run, orders_received
 from tests.process.trading import (
     ME,
     ORDERS_BEFORE_KILL,
     SECOND_NS,
-    boot_ns,
     check_report,
     orders_since,
     resume,
@@ -92,7 +92,7 @@ def gate_was_closed(run: Path, thrown_ns: int) -> None:
     assert last_s < GATE_CLOSED_WITHIN_S
 
 
-def resumes(bulkhead: Bulkhead, run: Path, kill_id: str) -> None:
+def trades_after_resume(bulkhead: Bulkhead, run: Path, kill_id: str) -> None:
     """The right id opens it; then orders flow again."""
     resume(bulkhead, kill_id)
     since_ns = boot_ns()
@@ -126,7 +126,7 @@ def test_a_kill_holds_over_a_restart_until_it_is_resumed_by_its_id(bulkhead: Bul
     assert wrong.code == 64 and wrong.report["code"] == "KILL_ID_DIFFERS", wrong
     assert kill_id in wrong.err and "bulkhead status" in wrong.err
     assert status(bulkhead)["kill_id"] == kill_id
-    resumes(bulkhead, run, kill_id)
+    trades_after_resume(bulkhead, run, kill_id)
     ends_well(process, restarted={"watchdog"})
 
 
@@ -157,7 +157,7 @@ def test_a_kill_does_not_need_the_router_and_a_frozen_one_is_ended_by_force(
     print(f"router frozen: flat after {ended.report['seconds']} s")
     time.sleep(QUIET_S)
     assert ROUTER not in sessions_since(run, thrown_ns), "the router sent after the kill"
-    resumes(bulkhead, run, latched_and_flat(bulkhead, thrown_ns))
+    trades_after_resume(bulkhead, run, latched_and_flat(bulkhead, thrown_ns))
     ends_well(process, restarted={ROUTER})
 
 
@@ -175,7 +175,7 @@ def test_a_frozen_watchdog_gets_the_file_and_stops_everything_when_it_wakes(
     assert ended.code == 0 and ended.report["flat"] is True, (ended.report, ended.err)
     print(f"watchdog frozen until the file came: flat after {ended.report['seconds']} s")
     stays_quiet(run, seconds=1)
-    resumes(bulkhead, run, ended.report["kill_id"])
+    trades_after_resume(bulkhead, run, ended.report["kill_id"])
     assert not (run / "KILL").exists()
     ends_well(process, restarted=set())
 
@@ -196,10 +196,10 @@ def test_a_file_made_with_touch_and_a_signal_stop_everything_too(bulkhead: Bulkh
     by_file = thrown(bulkhead, run, lambda: subprocess.run(["touch", str(file)], check=True))
     wrong = bulkhead("resume", "--kill-id", "kill-9-9", *ME)
     assert wrong.code == 64 and file.exists(), "the file stays until its kill is resumed"
-    resumes(bulkhead, run, by_file)
+    trades_after_resume(bulkhead, run, by_file)
     assert not file.exists()
 
     by_signal = thrown(bulkhead, run, lambda: bulkhead.kill("watchdog", signal.SIGUSR1))
     assert by_signal != by_file
-    resumes(bulkhead, run, by_signal)
+    trades_after_resume(bulkhead, run, by_signal)
     ends_well(process, restarted=set())

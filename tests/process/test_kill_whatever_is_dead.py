@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.runtime.host import boot_ns
 from tests.process.independent import journaled, orders_received
 from tests.process.trading import (
     BUSY,
     ME,
     SECOND_NS,
-    boot_ns,
     flows,
     resume,
     run_of,

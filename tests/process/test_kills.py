@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.runtime.host import boot_ns
 from tests.process.conftest import ROOT, finish
 from tests.process.independent import check_run
 from tests.process.trading import (
     ORDERS_BEFORE_KILL,
     SECOND_NS,
     TICKS_PER_S,
-    boot_ns,
     check_report,
     order_times,
     orders_since,

@@ -47,7 +47,7 @@ def watched(bulkhead: Bulkhead, tmp_path: Path) -> Iterator[tuple[Bulkhead, Watc
     config.write_text(CONFIG)
     up = bulkhead("up", "--config", str(config), "--speed", "4", "--json")
     assert up.code == 0, (up.out, up.err)
-    watch = Watch(tmp_path, bulkhead.runs_dir / "paper" / "main")
+    watch = Watch(tmp_path, trading.run_of(bulkhead))
     try:
         watch.start()
         yield bulkhead, watch

@@ -20,7 +20,7 @@ from proto_schemas.signals import Decision
 from shared.journal import read_journal
 from shared.runtime.record import unpack_record
 from tests.process.conftest import COMMAND, ROOT
-from tests.process.trading import wait_until
+from tests.process.trading import run_of, wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
@@ -47,7 +47,7 @@ class Shell:
             "PYTHONPATH": str(ROOT),
             "BULKHEAD_RUNS": str(bulkhead.runs_dir),
         }
-        self.run = bulkhead.runs_dir / "paper" / "main"
+        self.run = run_of(bulkhead)
         self.strategy = self.folder / "strategies" / "first_steps.py"
 
     def __call__(self, lines: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from services.monitor.trace import missing
 from shared.feeds import SAMPLE_PATH
 from shared.runtime.run_folder import RunFolder
 from tests.process.independent import check_run
+from tests.process.trading import SAMPLE_SPEED
 from tests.real_data import real
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def test_gc_2013_goes_through_whole_beside_other_contracts(bulkhead: Bulkhead) -
 
 
 def test_the_shipped_sample_goes_through_whole(bulkhead: Bulkhead) -> None:
-    # At full speed it is over in half a second: a machine that stalls for so long sees no trade.
-    report = replay(bulkhead, SAMPLE_PATH, "ESM30", speed="2400")
+    report = replay(bulkhead, SAMPLE_PATH, "ESM30", SAMPLE_SPEED)
     counts = feed_counts(report)
     assert counts["rows_in"] == counts["events_out"] == report["ticks"] > 0
     assert (counts["rows_other"], counts["rows_bad"], counts["gaps"]) == (0, 0, 0)

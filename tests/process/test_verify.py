@@ -13,20 +13,16 @@ from shared.feeds import SAMPLE_PATH
 from shared.journal import JournalWriter, read_journal
 from shared.kernel.clock import Now
 from shared.runtime.record import pack_record, split_record
+from tests.process.trading import SAMPLE_SPEED
 
 if TYPE_CHECKING:
     from tests.process.conftest import Bulkhead
 
 
-# Three hours of data in about five seconds. At full speed they are over in half a second, and on a
-# machine that stalls for that long no order is approved in time: then there is nothing to forge.
-SPEED = "2400"
-
-
 @pytest.fixture
 def run(bulkhead: Bulkhead) -> Path:
     """A finished run over the shipped sample."""
-    options = ("--instrument", "ESM30", "--speed", SPEED, "--json")
+    options = ("--instrument", "ESM30", "--speed", SAMPLE_SPEED, "--json")
     ended = bulkhead("replay", str(SAMPLE_PATH), *options)
     assert ended.code == 0, ended.err
     return Path(ended.report["run"])

@@ -20,6 +20,14 @@ Answers = Callable[[Event], list[Message]]
 Says = Callable[[], list[Message]]
 
 
+def says(*bodies: Message) -> Answers:
+    """A service that gives these answers to everything."""
+    return lambda _event: list(bodies)
+
+
+silent = says()
+
+
 @contextmanager
 def answering(
     run: RunFolder, watchdog_says: Says | None = None, **services: Answers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from pathlib import Path
+import time
 from typing import Any
 
 import pytest
@@ -19,24 +19,16 @@ from services.cli.client import ServiceClient
 from services.cli.exit_codes import TimedOut
 from services.cli.kill import KillOptions, judge, run_kill
 from services.cli.resume import ResumeOptions, refuse, run_resume
-from services.cli.runs import NewRun, create_run, remove_sockets
+from services.cli.runs import remove_sockets
 from services.cli.status import run_status, status_json
 from services.cli.watchdog_view import Seen
 from shared.kernel.errors import OperatorFault, OurFault
-from shared.kernel.outputs import Event
 from shared.kernel.text import sendable
 from shared.runtime.run_folder import RunFolder
-from tests.unit.cli.answering import answering
+from tests.unit.cli.answering import answering, says, silent
 
 ID = "kill-1-1"
 KEYS = {"ok", "kill_id", "flat", "position_lots", "broker_position_lots", "seconds", "error"}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Any:
-    made = create_run(NewRun("demo", "ESM30", "ema_cross"), tmp_path)
-    yield made
-    remove_sockets(made)
 
 
 @pytest.fixture(autouse=True)
@@ -67,15 +59,6 @@ def account(lots: int = 0) -> AccountView:
 def repeating(*bodies: Message) -> Any:
     """A watchdog that says these over and over."""
     return lambda: list(bodies)
-
-
-def says(*bodies: Message) -> Any:
-    """A service that gives these answers to everything."""
-    return lambda event: list(bodies)
-
-
-def silent(event: Event) -> list[Message]:
-    return []
 
 
 def kill_options(run: RunFolder, wait: bool = True, reason: str = "x") -> KillOptions:
@@ -122,6 +105,14 @@ def test_a_later_client_with_the_same_process_id_is_not_taken_for_the_first(
     assert len({event.envelope.id for event in asked}) == 2
     assert len({event.envelope.epoch for event in asked}) == 2
     assert len({event.envelope.producer for event in asked}) == 2, "a name of its own, too"
+
+
+def test_what_was_asked_of_nobody_does_not_wait_for_whoever_comes_later(run: RunFolder) -> None:
+    with ServiceClient(run, "watchdog") as client:
+        assert client.ask(KillRequest("cli", "x"), (Ack,), 0.2) is None
+        with answering(run, watchdog=silent) as asked:
+            time.sleep(0.3)  # it is connected within 20 ms
+    assert asked == []
 
 
 @pytest.mark.parametrize("text", ["x" * 2_000, "\udcff odd", "", "grüße"])

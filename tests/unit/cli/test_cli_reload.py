@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from proto_schemas.base import Message
 from proto_schemas.control import ReloadRequest, StrategyReloaded
 from proto_schemas.signals import Nack
 from services.cli import reload
 from services.cli.exit_codes import TimedOut
 from services.cli.reload import ReloadOptions, run_reload
-from services.cli.runs import NewRun, create_run, remove_sockets
+from services.cli.runs import remove_sockets
 from shared.kernel.errors import OperatorFault, OurFault
 from shared.kernel.outputs import Event
 from shared.runtime.run_folder import RunFolder
-from tests.unit.cli.answering import answering
+from tests.unit.cli.answering import answering, says, silent
 
 HASH = "a" * 64
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Any:
-    made = create_run(NewRun("demo", "ESM30", "ema_cross"), tmp_path)
-    yield made
-    remove_sockets(made)
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +27,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(run: RunFolder, keep_position: bool = False) -> ReloadOptions:
     return ReloadOptions(keep_position, run.root, run.root.parent, as_json=True)
-
-
-def says(*bodies: Message) -> Any:
-    return lambda _event: list(bodies)
 
 
 @pytest.mark.parametrize(("code", "changed"), [("OK", True), ("UNCHANGED", False)])
@@ -84,7 +70,7 @@ def test_silence_is_no_answer_and_the_wish_was_repeated_with_one_id(
     monkeypatch.setattr(reload, "ANSWER_WITHIN_S", 1.0)
     asked: list[Event]
     with (
-        answering(run, strategy_engine=says()) as asked,
+        answering(run, strategy_engine=silent) as asked,
         pytest.raises(TimedOut, match="RELOAD_TIMEOUT: strategy_engine.*bulkhead status"),
     ):
         run_reload(options(run))

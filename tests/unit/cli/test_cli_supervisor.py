@@ -8,12 +8,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from services.cli.runs import NewRun, create_run, remove_sockets
 from services.cli.supervisor import Supervised, left_over
 from services.cli.supervisor_config import Program, pid_file
 from shared.kernel.errors import OperatorFault, OurFault
@@ -27,13 +25,6 @@ FAULT = (
     "import json, sys; print(json.dumps(dict(event='fault', side='operator', code='DATA_BAD', "
     "field='venue.data_path', value='x', fix='Mend it.'))); sys.exit(64)"
 )
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunFolder]:
-    made = create_run(NewRun("replay", "ESM30", "ema_cross"), tmp_path)
-    yield made
-    remove_sockets(made)
 
 
 def program(run: RunFolder, name: str, code: str) -> Program:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, field, fields, make_dataclass, replace
 from typing import Any
 
 import pytest
@@ -69,70 +69,27 @@ def test_it_stays_frozen_and_can_be_replaced() -> None:
     assert made == Quick(5, "BUY")
 
 
-def not_frozen() -> type[Any]:
-    @dataclass(slots=True)
-    class Made:
-        at: int
-
-    return Made
+AT = ("at", int)
 
 
-def without_slots() -> type[Any]:
-    @dataclass(frozen=True)
-    class Made:
-        at: int
-
-    return Made
-
-
-def with_a_factory() -> type[Any]:
-    @dataclass(frozen=True, slots=True)
-    class Made:
-        at: list[int] = field(default_factory=list)
-
-    return Made
-
-
-def with_a_field_of_its_own() -> type[Any]:
-    @dataclass(frozen=True, slots=True)
-    class Made:
-        at: int = field(init=False, default=3)
-
-    return Made
-
-
-def with_names_only() -> type[Any]:
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Made:
-        at: int
-
-    return Made
-
-
-def with_a_post_init() -> type[Any]:
-    @dataclass(frozen=True, slots=True)
-    class Made:
-        at: int
-
-        def __post_init__(self) -> None:
-            assert self.at
-
-    return Made
+def refuses_zero(made: Any) -> None:
+    assert made.at
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("column", "how"),
     [
-        not_frozen,
-        without_slots,
-        with_a_factory,
-        with_a_field_of_its_own,
-        with_names_only,
-        with_a_post_init,
+        (AT, {"frozen": False}),
+        (AT, {"slots": False}),
+        (AT, {"kw_only": True}),
+        (AT, {"namespace": {"__post_init__": refuses_zero}}),
+        (("at", list, field(default_factory=list)), {}),
+        (("at", int, field(init=False, default=3)), {}),
     ],
+    ids=["not-frozen", "no-slots", "names-only", "post-init", "factory", "no-argument"],
 )
-def test_what_it_cannot_do_is_refused(make: Any) -> None:
-    made = make()
+def test_what_it_cannot_do_is_refused(column: Any, how: dict[str, Any]) -> None:
+    made = make_dataclass("Made", [column], **{"frozen": True, "slots": True, **how})
     before = made.__init__
     with pytest.raises(TypeError, match="needs the __init__"):
         quick_init(made)
